@@ -1,0 +1,64 @@
+"""The command `hfstack sandbox`: the sandbox in the foreground, until it is interrupted."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from hfstack.sandbox.sandbox import Sandbox
+
+DEFAULT_SPAWN_DELAY = 2.0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="hfstack sandbox", description="A small OpenStack on loopback, for demonstrations and tests."
+    )
+    parser.add_argument(
+        "--port-base", type=int, default=0, metavar="N", help="first of five ports; 0, the default: any"
+    )
+    parser.add_argument("--dir", default=".", metavar="DIR", help="where clouds.yaml is written; default: here")
+    parser.add_argument(
+        "--spawn-delay",
+        type=float,
+        default=DEFAULT_SPAWN_DELAY,
+        metavar="S",
+        help=f"seconds until a server is ACTIVE; default: {DEFAULT_SPAWN_DELAY:g}",
+    )
+    parser.add_argument("--tls-cert", metavar="FILE", help="certificate, for https")
+    parser.add_argument("--tls-key", metavar="FILE", help="its key")
+    return parser
+
+
+def serve(argv: Sequence[str]) -> int:
+    """Run a sandbox until SIGINT or SIGTERM. Returns the exit code."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if bool(args.tls_cert) != bool(args.tls_key):
+        parser.error("--tls-cert and --tls-key go together")
+    signals = {signal.SIGINT, signal.SIGTERM}
+    # blocked before any thread starts, so that every thread leaves them to the wait below
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    os.makedirs(args.dir, exist_ok=True)
+    clouds = os.path.abspath(os.path.join(args.dir, "clouds.yaml"))
+    sandbox = Sandbox(args.port_base, (args.tls_cert, args.tls_key) if args.tls_cert else None)
+    sandbox.cloud.knobs.spawn_delay = args.spawn_delay
+    try:
+        with sandbox:
+            sandbox.write_clouds_yaml(clouds)
+            _say(f"clouds.yaml: {clouds} (clouds member, other, admin, appcred)")
+            for name in sandbox.ports:
+                _say(f"{name}: {sandbox.control_url if name == 'control' else sandbox.url(name)}")
+            _say(f"stop: Ctrl-C, or kill {os.getpid()}")
+            signal.sigwait(signals)
+    except OSError as error:
+        print(f"hfstack sandbox: {error}", file=sys.stderr)  # noqa: T201 - a command's own output
+        return 1
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - a command's own output

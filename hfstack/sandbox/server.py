@@ -1,0 +1,276 @@
+"""HTTP/1.1 for the sandbox: a request, an answer, a table of routes, and a listener that can be stopped and started.
+
+Knows nothing of OpenStack. Every listener keeps its port when it is stopped, so that a stopped service is a refused
+connection and a started one is found where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import ssl
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from email.message import Message
+from enum import Enum
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+JSON = "application/json"
+
+Json = Any
+"""Whatever a JSON document may hold."""
+
+
+@dataclass
+class Request:
+    """A request as it arrived. `template` is the route that it took, once it is known."""
+
+    method: str
+    path: str
+    query: str
+    headers: Message
+    body: bytes
+    base_url: str
+    template: str = ""
+
+    @property
+    def target(self) -> str:
+        """Path and query as they were sent."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+    def args(self) -> list[tuple[str, str]]:
+        """The query's pairs in their order, repeated keys and empty values included."""
+        return parse_qsl(self.query, keep_blank_values=True)
+
+    def arg(self, key: str) -> str | None:
+        """The last value of a query key."""
+        return dict(self.args()).get(key)
+
+    def json(self) -> Json:
+        """The body as JSON. Raises `ValueError`."""
+        return json.loads(self.body)
+
+
+class Drop(Enum):
+    """How a connection is cut instead of being answered."""
+
+    BEFORE = "before"
+    AFTER = "after"
+    MID = "mid"
+
+
+@dataclass
+class Answer:
+    """What goes back. `drop` cuts the connection: without a byte, or in the middle of the body."""
+
+    status: int
+    body: bytes = b""
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    drop: Drop | None = None
+
+    def header(self, name: str) -> str | None:
+        """The first header of that name."""
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
+
+class HttpError(Exception):
+    """Ends a request with this answer."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+def answer_json(status: int, document: object, *headers: tuple[str, str]) -> Answer:
+    """Answer with a JSON document."""
+    return Answer(status, json.dumps(document).encode(), [("Content-Type", JSON), *headers])
+
+
+class Routes:
+    """Handlers by method and path template, as in `/servers/{server_id}`."""
+
+    def __init__(self) -> None:
+        self._routes: list[tuple[str, str, re.Pattern[str], Callable[..., Answer]]] = []
+
+    def add(self, method: str, *templates: str) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
+        """Register the decorated function; the template's names become its keyword arguments."""
+
+        def register(handler: Callable[..., Answer]) -> Callable[..., Answer]:
+            for template in templates:
+                pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template))
+                self._routes.append((method, template, pattern, handler))
+            return handler
+
+        return register
+
+    def find(self, request: Request) -> Callable[..., Answer] | None:
+        """The handler of this request with its path arguments bound, or None. Notes the template in the request."""
+        for method, template, pattern, handler in self._routes:
+            found = pattern.fullmatch(request.path) if method == request.method else None
+            if found:
+                request.template = template
+                arguments = {name: unquote(value) for name, value in found.groupdict().items()}
+                return lambda *given: handler(*given, **arguments)
+        return None
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One connection: reads requests and writes what the service answers, until either side has enough."""
+
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "hfstack-sandbox", ""
+    disable_nagle_algorithm = True
+    server: _Listener
+
+    def handle(self) -> None:
+        """Serve the connection; a peer that goes away is nobody's error."""
+        with suppress(OSError):
+            super().handle()
+
+    def answer(self) -> None:
+        """Answer one request."""
+        path, _, query = self.path.partition("?")
+        length = int(self.headers.get("Content-Length") or 0)
+        host = self.headers.get("Host", "127.0.0.1")
+        request = Request(
+            self.command,
+            path,
+            query,
+            self.headers,
+            self.rfile.read(length) if length else b"",
+            f"{self.server.scheme}://{host}",
+        )
+        self.write(self.server.respond(request))
+
+    def write(self, answer: Answer) -> None:
+        """Write an answer, or as much of it as is to be seen."""
+        if answer.drop in {Drop.BEFORE, Drop.AFTER}:
+            self.close_connection = True
+            return
+        self.send_response(answer.status)
+        for name, value in answer.headers:
+            self.send_header(name, value)
+        if answer.header("Content-Length") is None and answer.status != 204:
+            self.send_header("Content-Length", str(len(answer.body)))
+        body = b"" if self.command == "HEAD" else answer.body
+        if answer.drop is Drop.MID:
+            self.close_connection = True
+            body = body[: len(body) // 2]
+        self.end_headers()
+        self.wfile.write(body)
+
+    # The base class finds the handler of a method by its name.
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = answer  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: what was served is asked from the control port."""
+
+
+class _Listener(ThreadingHTTPServer):
+    """A listening socket, a thread for each connection, and a way to cut them all."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, port: int, respond: Callable[[Request], Answer], tls: ssl.SSLContext | None) -> None:
+        self.respond, self.tls = respond, tls
+        self.scheme = "https" if tls else "http"
+        self._connections: set[socket.socket] = set()
+        self._guard = threading.Lock()
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    def serve(self) -> None:
+        """Accept connections until the listening socket is closed."""
+        with suppress(OSError):
+            while True:
+                self.process_request(*self.get_request())
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept one connection. The handshake is left to its own thread, at the first read."""
+        accepted, peer = self.socket.accept()
+        if self.tls:
+            accepted = self.tls.wrap_socket(accepted, server_side=True, do_handshake_on_connect=False)
+        with self._guard:
+            self._connections.add(accepted)
+        return accepted, peer
+
+    def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
+        """Close one connection."""
+        with self._guard:
+            self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing: a failed handshake or a cut connection is what some tests are about."""
+
+    def cut(self) -> None:
+        """Close the listening socket and every connection."""
+        # shutdown wakes the thread that waits in accept; not every system allows it on a listening socket
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.server_close()
+        with self._guard:
+            for connection in self._connections:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+
+class Service:
+    """One service on one loopback port, which it keeps while it is stopped."""
+
+    def __init__(
+        self, name: str, respond: Callable[[Request], Answer], port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self.name, self.port = name, port
+        self._respond, self._tls = respond, tls
+        self._listener: _Listener | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether connections are accepted."""
+        return self._listener is not None
+
+    @property
+    def url(self) -> str:
+        """Scheme, address and port; without a slash at the end."""
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Listen. Raises `OSError` when the port is taken."""
+        if self._listener is None:
+            self._listener = _Listener(self.port, self._guarded, self._tls)
+            self.port = self._listener.server_port
+            self._thread = threading.Thread(target=self._listener.serve, name=self.name, daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Refuse connections from now on and cut those that are open."""
+        if self._listener is not None and self._thread is not None:
+            self._listener.cut()
+            self._thread.join()
+            self._listener = self._thread = None
+
+    def _guarded(self, request: Request) -> Answer:
+        try:
+            return self._respond(request)
+        except HttpError as error:
+            return error.answer
+        except Exception:  # noqa: BLE001 - the client is told, which is all a server can do
+            return Answer(500, traceback.format_exc().encode(), [("Content-Type", "text/plain")])
+
+
+def tls_context(files: Sequence[str] | None) -> ssl.SSLContext | None:
+    """A server's TLS context of (certificate file, key file), or None."""
+    if not files:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*files)
+    return context
