@@ -1,0 +1,25 @@
+"""The `hfstack` command, for administrators."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from hfstack import __version__
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one administrator's command; return the exit code."""
+    parser = argparse.ArgumentParser("hfstack", description="OpenStack for HostFactory: the administrator's command.")
+    parser.add_argument("--version", action="version", version=f"hfstack {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("sandbox", help="a small OpenStack on loopback, for rehearsals", add_help=False)
+    commands.add_parser("demo", help="take a request through its life against the sandbox", add_help=False)
+    known, rest = parser.parse_known_args(arguments[:1]), arguments[1:]
+    if known[0].command == "sandbox":
+        from hfstack.sandbox import serve
+
+        return serve(rest)
+    from .demo import demo
+
+    return demo(rest)

@@ -1,0 +1,105 @@
+"""What follows from an answer: facts are recorded, and servers of ours that nobody will use are deleted.
+
+What cannot be recorded is a warning in the log, and what cannot be deleted now is tried again by the next poll. Nothing
+is deleted without its reason on record, and no machine is handed over before the end of its request is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from . import cleanup
+from .errors import FactsUnwritable, explain
+from .recording import record
+
+if TYPE_CHECKING:
+    from .answer import LookedUp
+    from .call import Call
+    from .cloud.nova import Nova
+    from .facts import Acquire, Return
+    from .machine import Record
+    from .wire import RequestStatus
+
+
+class Aftermath:
+    """Records and deletes, after the questions of one call."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.log = call.log
+
+    def polled(self, request_id: str, asked: Acquire | None) -> None:
+        """Record that HostFactory knows of a request for machines: it asked."""
+        if asked and not asked.polled:
+            self.is_recorded(request_id, "polled.json", {"polled": self.call.now()})
+
+    def of_acquire(
+        self, nova: Nova, request_id: str, asked: Acquire | None, records: Iterable[Record], found: RequestStatus
+    ) -> RequestStatus:
+        """Record and delete the machines that failed; returns the answer."""
+        provider = self.call.around.provider
+        doomed = cleanup.of_acquire(request_id, provider, asked, records, found["machines"])
+        reasons = {
+            machine["machineId"]: machine["message"]
+            for key, machine in doomed
+            if self.is_recorded(
+                request_id,
+                f"failed-{key}.json",
+                {
+                    "machineId": machine["machineId"],
+                    "name": machine["name"],
+                    "privateIpAddress": machine["privateIpAddress"],
+                    "launchtime": machine["launchtime"],
+                    "message": machine["message"],
+                },
+            )
+        }
+        told = self.delete(nova, reasons, found)
+        if self.ended(request_id, asked, found):
+            return told
+        # housekeeping takes a request that neither was polled nor has ended, on record, for one that HostFactory never
+        # learned of: machines are handed over only when the end is on record
+        return {**told, "status": "running", "message": "this cannot be recorded in the work directory: see the log"}
+
+    def of_return(
+        self, nova: Nova, request_id: str, asked: Return, seen: LookedUp, found: RequestStatus
+    ) -> RequestStatus:
+        """Record which machines are gone, and ask again for the deletion of those that live; returns the answer."""
+        now = self.call.now()
+        for server_id, how in cleanup.gone(asked, seen).items():
+            fact = {"machineId": server_id, "gone": now, "how": how}
+            self.is_recorded(request_id, f"gone-{server_id}.json", fact)
+        stuck = cleanup.of_return(self.call.around.provider, asked, seen, now)
+        told = self.delete(nova, dict.fromkeys(stuck, "it was given back"), found)
+        self.ended(request_id, asked, found)
+        return told
+
+    def delete(self, nova: Nova, reasons: Mapping[str, str], found: RequestStatus) -> RequestStatus:
+        """Delete servers by their ids; returns the answer, with the trouble that there was."""
+        if not reasons:
+            return found
+        outcomes, trouble = nova.delete_all(reasons)
+        for server_id, outcome in outcomes.items():
+            self.log.info(f"asked Nova to delete {server_id} ({outcome.value}): {reasons[server_id]}")
+        if trouble is None:
+            return found
+        words = f"a server could not be deleted: {explain(trouble)}"
+        return {**found, "message": f"{found['message']}; {words}" if found["message"] else words}
+
+    def ended(self, request_id: str, asked: Acquire | Return | None, found: RequestStatus) -> bool:
+        """Record that a request was answered as over; `False` if it is, and that cannot be recorded."""
+        if not asked or asked.ended or found["status"] == "running":
+            return True
+        ids = [machine["machineId"] for machine in found["machines"]]
+        fact = {"ended": self.call.now(), "status": found["status"], "machineIds": ids}
+        return self.is_recorded(request_id, "ended.json", fact)
+
+    def is_recorded(self, request_id: str, name: str, content: Mapping[str, object]) -> bool:
+        """Have a fact on record, now or since before; `False`, with a warning, if that cannot be."""
+        try:
+            record(self.call.around.workdir, request_id, name, content)
+        except FactsUnwritable as error:
+            self.log.warning(str(error))
+            return False
+        return True

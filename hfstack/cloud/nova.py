@@ -1,0 +1,233 @@
+"""Nova's verbs: the servers of a tag, a server by its id, the servers changed since a moment, create, delete.
+
+The microversion is pinned. Without one Nova ignores tag filters without a word and returns every server of the project;
+2.79 (Train) is the first that has both tags at creation (2.52) and a 400 for a query it does not know (2.75).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+import urllib.parse
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from enum import Enum
+from typing import Any, TypeVar
+
+from hfstack import machine
+from hfstack.errors import CloudTrouble, Refusal
+from hfstack.machine import Record
+
+from .service import Service, openstack_ids, said
+from .transport import Reply, Unreachable
+
+T = TypeVar("T")
+
+MICROVERSION = "2.79"
+
+HEADERS = {"OpenStack-API-Version": f"compute {MICROVERSION}", "X-OpenStack-Nova-API-Version": MICROVERSION}
+
+PAGE = 1000
+"""Servers per page; Nova's own `max_limit` unless the site lowered it."""
+
+AT_ONCE = 8
+
+CLOCK_SKEW = 300
+"""Seconds that this host's clock and the cloud's may differ."""
+
+PLAIN_NAME = re.compile(r"[A-Za-z0-9-]+\Z")
+"""What means the same in every database's regular expressions."""
+
+
+class Deletion(Enum):
+    """What Nova says to a DELETE."""
+
+    ACCEPTED = "accepted"
+    """It is being deleted, or was already."""
+    GONE = "gone"
+    """There is no such server."""
+    CONFLICT = "conflict"
+    """Not now: it is locked, or something else is in the way."""
+
+
+class Nova:
+    """The compute service of one cloud."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+
+    def servers_of(self, tag: str) -> list[Record]:
+        """Return the servers that carry the tag, as the records themselves show it. Raises `CloudTrouble`."""
+        found = list(self.pages({"tags": tag}))
+        carrying = [record for record in found if machine.carries(record, tag)]
+        if len(carrying) < len(found):
+            self.service.log.warning(f"{len(found) - len(carrying)} servers were listed without the tag {tag}: ignored")
+        return carrying
+
+    def has_cell_down(self) -> bool:
+        """Tell whether a cell is down, as far as the project's servers show it. Raises `CloudTrouble`.
+
+        A list with any filter or limit leaves the servers of such a cell out without a word; the list without shows
+        them as UNKNOWN (`_is_cell_down_supported` in nova/api/openstack/compute/servers.py).
+        """
+        document, reply = self.service.get_json("/servers")
+        return any(record.get("status") == "UNKNOWN" for record in records(document, reply))
+
+    def changed_since(self, moment: float, names: Sequence[str]) -> list[Record]:
+        """Return servers changed or deleted since a moment (epoch seconds), those of `names` among them if they fit.
+
+        This is the only list that shows deleted servers, as DELETED records without tags. It is narrowed by what the
+        names begin with: Nova escapes the | of a regular expression (nova/db/utils.py), so it cannot list them. And it
+        is one page: Nova answers 500 to a marker that never reached a cell (nova/compute/instance_list.py), as a server
+        that was deleted while building. Raises `CloudTrouble`.
+        """
+        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment - CLOCK_SKEW))
+        query = {"changes-since": since, "limit": str(PAGE)}
+        beginning = os.path.commonprefix(list(names))  # noqa: RUF071 - characters are what is wanted
+        if PLAIN_NAME.match(beginning):
+            query["name"] = f"^{beginning}"
+        document, reply = self.service.get_json("/servers/detail?" + urllib.parse.urlencode(query))
+        self.check_microversion(reply)
+        return list(records(document, reply))
+
+    def pages(self, query: dict[str, str]) -> Iterator[Record]:
+        """Yield the records of all pages.
+
+        Paged by limit and marker: Nova's `next` links carry a scheme and host of their own, to which the token must not
+        be sent; they only tell that there is more.
+        """
+        seen: set[str] = set()
+        marker: dict[str, str] = {}
+        while True:
+            path = "/servers/detail?" + urllib.parse.urlencode({**query, "limit": str(PAGE), **marker})
+            document, reply = self.service.get_json(path)
+            self.check_microversion(reply)
+            page = [record for record in records(document, reply) if record["id"] not in seen]
+            yield from page
+            if not page or not any(link.get("rel") == "next" for link in links(document)):
+                return
+            seen.update(record["id"] for record in page)
+            marker = {"marker": page[-1]["id"]}
+
+    def server(self, server_id: str) -> Record | None:
+        """Return one server; `None` only if Nova itself says that there is none. Raises `CloudTrouble`."""
+        reply = self.service.get("/servers/" + urllib.parse.quote(server_id, safe=""))
+        if reply.status == 404 and is_not_found(self.service.parsed(reply)):
+            return None
+        if reply.status != 200:
+            raise self.service.refusal(reply)
+        self.check_microversion(reply)
+        record = self.service.parsed(reply).get("server")
+        if not isinstance(record, dict) or record.get("id") != server_id:
+            raise CloudTrouble("Nova answered with something that is not the server", openstack_ids(reply))
+        return record
+
+    def servers(self, ids: Iterable[str]) -> tuple[dict[str, Record | None], CloudTrouble | None]:
+        """Ask for servers by id, a few at a time.
+
+        Returns what is known (`None` for a server that is gone, on proof) and the first trouble, if there was any: the
+        servers that could not be asked for are then absent.
+        """
+        return at_once(self.server, ids, stop_at=CloudTrouble)
+
+    def delete(self, server_id: str) -> Deletion:
+        """Have a server deleted, and return what Nova says to it. A DELETE may be repeated. Raises `CloudTrouble`."""
+        reply = self.service.patiently("DELETE", "/servers/" + urllib.parse.quote(server_id, safe=""))
+        if reply.status == 204:
+            return Deletion.ACCEPTED
+        if reply.status == 404 and is_not_found(self.service.parsed(reply)):
+            return Deletion.GONE
+        if reply.status == 409:
+            return Deletion.CONFLICT
+        raise self.service.refusal(reply)
+
+    def delete_all(self, ids: Iterable[str]) -> tuple[dict[str, Deletion], CloudTrouble | None]:
+        """Have servers deleted, a few at a time; returns what Nova says to it, and the first trouble, if there was any.
+
+        Trouble with one server does not keep the others, unless Nova cannot be reached at all.
+        """
+        return at_once(self.delete, ids, stop_at=Unreachable)
+
+    def create(self, document: Mapping[str, Any]) -> str:
+        """Ask for one server, once, and return its id; `document` is that of `POST /servers`.
+
+        Raises `Refusal` if Nova says that it did not make it, and `CloudTrouble` if that is unclear: a timeout, a cut
+        connection and a 5xx may have left a server behind. Only the tag list can tell then.
+        """
+        reply = self.service.once("POST", "/servers", document)
+        if 400 <= reply.status < 500:
+            raise Refusal(why_refused(reply))
+        if reply.status != 202:
+            raise self.service.refusal(reply)
+        server = self.service.parsed(reply).get("server")
+        if not isinstance(server, dict) or not isinstance(server.get("id"), str):
+            raise CloudTrouble("Nova answered with something that is not a new server", openstack_ids(reply))
+        return str(server["id"])
+
+    def check_microversion(self, reply: Reply) -> None:
+        """Raise `CloudTrouble` unless Nova says that it applied the pinned microversion."""
+        applied = reply.headers.get("openstack-api-version", "").removeprefix("compute ").strip()
+        if MICROVERSION not in (applied, reply.headers.get("x-openstack-nova-api-version", "").strip()):
+            raise CloudTrouble(
+                f"the compute endpoint {self.service.endpoint} ignores microversion {MICROVERSION}, "
+                "so its lists cannot be trusted: is it Nova's v2.1 endpoint?",
+                openstack_ids(reply),
+            )
+
+
+def why_refused(reply: Reply) -> str:
+    """Tell the kinds of refusal apart. Nova has one code, 403, for quotas and for permissions, so its words decide."""
+    words = said(reply)
+    if reply.status == 403 and ("quota" in words.lower() or "exceeded" in words.lower()):
+        return f"the project's quota does not allow it: {words}"
+    meaning = {
+        401: "Nova refuses the token, even after a new login",
+        403: "this account is not permitted to create it",
+        406: f"Nova does not know microversion {MICROVERSION}: it is too old for hfstack",
+        413: "Nova gets too many requests",
+        429: "Nova gets too many requests",
+    }.get(reply.status, "Nova refuses the server as it is described")
+    return f"{meaning}: {reply.status} {words}".rstrip()
+
+
+def at_once(
+    verb: Callable[[str], T], ids: Iterable[str], stop_at: type[CloudTrouble]
+) -> tuple[dict[str, T], CloudTrouble | None]:
+    """Do something with each server, a few at a time, and with no further one after trouble of the kind `stop_at`.
+
+    Returns what came of it, and the first trouble, if there was any.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    done: dict[str, T] = {}
+    troubles: list[CloudTrouble] = []
+
+    def attempt(server_id: str) -> None:
+        if not any(isinstance(trouble, stop_at) for trouble in troubles):
+            try:
+                done[server_id] = verb(server_id)
+            except CloudTrouble as trouble:
+                troubles.append(trouble)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(attempt, dict.fromkeys(ids)))
+    return done, troubles[0] if troubles else None
+
+
+def records(document: dict[str, Any], reply: Reply) -> list[dict[str, Any]]:
+    """Return the server records of a page. Raises `CloudTrouble` if it is no list of servers."""
+    found = document.get("servers")
+    if not isinstance(found, list) or not all(isinstance(r, dict) and isinstance(r.get("id"), str) for r in found):
+        raise CloudTrouble("Nova answered with something that is not a list of servers", openstack_ids(reply))
+    return found
+
+
+def links(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the links of a page."""
+    found = document.get("servers_links")
+    return [link for link in found if isinstance(link, dict)] if isinstance(found, list) else []
+
+
+def is_not_found(document: dict[str, Any]) -> bool:
+    """Tell Nova's own 404 from that of a proxy or of a wrong endpoint."""
+    return isinstance(document.get("itemNotFound"), dict)

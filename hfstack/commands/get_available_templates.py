@@ -1,0 +1,51 @@
+"""getAvailableTemplates: which kinds of machines there are. From the template file alone, without the cloud.
+
+HostFactory drops a provider that has no templates, so a file without a usable one is a mistake and not an empty answer;
+a template that is broken is left out, named, and does not spoil the others.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from hfstack import templates, wire
+from hfstack.errors import ConfigError, InputError
+from hfstack.surroundings import is_lsf
+
+if TYPE_CHECKING:
+    from hfstack.call import Call
+    from hfstack.templates import Entry
+
+NAME = "getAvailableTemplates"
+
+
+def run(document: object, name: str, call: Call) -> wire.TemplatesDocument:
+    """Answer HostFactory's document, which holds nothing of interest; `name` is what messages call it.
+
+    Raises `InputError`, `ConfigError`.
+    """
+    if not isinstance(document, dict):
+        raise InputError(f"{name}: found {wire.kind(document)}, wanted an object")
+    file = templates.load(call.around)
+    for reason in (*file.broken.values(), *(doubt for entry in file.entries for doubt in entry.doubts)):
+        call.log.warning(reason)
+    if not file.entries:
+        raise ConfigError(next(iter(file.broken.values())))
+    lsf = is_lsf(call.env)
+    message = f"{len(file.entries)} of {len(file.entries) + len(file.broken)} templates"
+    if file.broken:
+        message += f"; broken and left out, see the log: {', '.join(file.broken)}"
+    call.log.info(message)
+    return {"templates": [available(entry, lsf) for entry in file.entries], "message": message}
+
+
+def available(entry: Entry, lsf: bool) -> wire.AvailableTemplate:
+    """Return what HostFactory gets to see of a template: its own keys and what it passes through, nothing of ours."""
+    template = entry.template
+    attributes = {name: list(pair) for name, pair in template.attributes.items()}
+    if lsf:
+        attributes.setdefault("mem", attributes["nram"])
+        attributes.setdefault("openstackhost", ["Boolean", "1"])
+    found = {"templateId": template.templateId, "maxNumber": template.maxNumber, "attributes": attributes}
+    # a TypedDict cannot say "and any other key"
+    return cast("wire.AvailableTemplate", {**found, **entry.passed})

@@ -1,0 +1,151 @@
+"""getRequestStatus: how far a request for machines, or a return of machines, has come.
+
+One answer per request id: what is recorded, what Nova shows, and the clock decide it. Trouble with the cloud is
+`running`, with the reason; one request's trouble does not spoil the others. What is recorded and deleted after an
+answer does not change it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from hfstack import answer, facts, machine, states, wire
+from hfstack.aftermath import Aftermath
+from hfstack.answer import Rules
+from hfstack.errors import CloudTrouble, FactsUnreadable, explain
+from hfstack.machine import Record
+
+if TYPE_CHECKING:
+    from hfstack.call import Call
+    from hfstack.cloud.nova import Nova
+    from hfstack.cloud.services import Cloud
+
+NAME = "getRequestStatus"
+
+TAGGABLE = re.compile(r"[A-Za-z0-9._:-]{1,57}\Z")
+"""Ids that `hf:<id>` can carry: a Nova tag has at most 60 characters, and no slash or comma."""
+
+ADDRESS_PATIENCE = 60
+"""Seconds that an ACTIVE server may show no fixed address before Neutron is asked."""
+
+
+def run(document: object, name: str, call: Call) -> wire.StatusDocument:
+    """Answer HostFactory's document; `name` is what messages call it.
+
+    Raises `InputError` before anything is sent, and `ConfigError`.
+    """
+    ids, as_list = wire.request_ids(document, name)
+    status = Status(call)
+    answers = [status.of(request_id) for request_id in ids]
+    return {"requests": answers if as_list else answers[0]}
+
+
+class Status:
+    """Answers request ids one after the other, with one login for all of them."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.log = call.log
+        self.rules = Rules(call.settings.privateNetworks, call.settings.requestTimeout)
+        self.aftermath = Aftermath(call)
+
+    @cached_property
+    def cloud(self) -> Cloud:
+        """The cloud's services, imported when the first id is one that the cloud can know."""
+        from hfstack.cloud.services import Cloud
+
+        return Cloud(self.call)
+
+    def of(self, request_id: str) -> wire.RequestStatus:
+        """Answer for one request."""
+        self.log.request_id = request_id
+        if not TAGGABLE.match(request_id):
+            found = answer.unknown(request_id, "this id names no request of hfstack")
+        elif request_id.startswith("ret-"):
+            found = self.of_return(request_id)
+        else:
+            found = self.of_acquire(request_id)
+        results = [one["result"] for one in found["machines"]]
+        counts = ", ".join(f"{results.count(result)} {result}" for result in dict.fromkeys(results)) or "no machines"
+        self.log.info(f"{found['status']}: {counts}" + (f"; {found['message']}" if found["message"] else ""))
+        self.log.request_id = "-"
+        return found
+
+    def of_acquire(self, request_id: str) -> wire.RequestStatus:
+        """Answer for a request for machines."""
+        asked = None
+        try:
+            asked = facts.load_acquire(self.call.around.workdir, request_id)
+            self.aftermath.polled(request_id, asked)
+            nova = self.cloud.nova(request_id)
+            servers = nova.servers_of(f"hf:{request_id}")
+            if asked is None and not servers and nova.has_cell_down():
+                return answer.unanswered(request_id, None, "a cell of the cloud is down: its servers show no tags")
+            looked_up, trouble = self.missing(nova, asked, servers)
+            servers = [self.with_addresses(record, request_id) for record in servers]
+        except (CloudTrouble, FactsUnreadable) as error:
+            return answer.unanswered(request_id, asked, explain(error))
+        found = answer.acquire(request_id, asked, servers, looked_up, self.rules, self.call.now())
+        if trouble is not None:
+            found = {**found, "message": explain(trouble)}
+        records = [*servers, *(record for record in looked_up.values() if record is not answer.GONE)]
+        return self.aftermath.of_acquire(nova, request_id, asked, records, found)
+
+    def of_return(self, request_id: str) -> wire.RequestStatus:
+        """Answer for a return of machines."""
+        asked = None
+        try:
+            asked = facts.load_return(self.call.around.workdir, request_id)
+            if asked is None:
+                return answer.unknown(request_id, "nothing is recorded of this return")
+            left = [one for one in asked.machines if one.machine_id not in asked.gone]
+            if not left:
+                found = answer.returned(request_id, asked, {}, self.call.now())
+                self.aftermath.ended(request_id, asked, found)
+                return found
+            nova = self.cloud.nova(request_id)
+            seen: dict[str, Record | None] = {}
+            if len(left) > 1:
+                wanted = {one.machine_id for one in left}
+                changed = nova.changed_since(asked.asked, [one.name for one in left])
+                seen = {record["id"]: record for record in changed if record["id"] in wanted}
+            rest, trouble = nova.servers(one.machine_id for one in left if one.machine_id not in seen)
+        except (CloudTrouble, FactsUnreadable) as error:
+            return answer.unanswered(request_id, asked, explain(error))
+        seen.update(rest)
+        found = answer.returned(request_id, asked, seen, self.call.now())
+        if trouble is not None:
+            found = {**found, "message": explain(trouble)}
+        return self.aftermath.of_return(nova, request_id, asked, seen, found)
+
+    def missing(
+        self, nova: Nova, asked: facts.Acquire | None, servers: Sequence[Record]
+    ) -> tuple[answer.LookedUp, CloudTrouble | None]:
+        """Ask by id for the expected machines that the list lacks: a short list is no proof of anything."""
+        if asked is None:
+            return {}, None
+        known = {record["id"] for record in servers} | {one.machine_id for one in asked.failed}
+        expected = [one.machine_id for one in asked.machines if one.machine_id]
+        absent = [machine_id for machine_id in expected if machine_id not in known]
+        return nova.servers(absent) if absent else ({}, None)
+
+    def with_addresses(self, record: Record, request_id: str) -> Record:
+        """Ask Neutron for the addresses of a server that has been up for a while and shows none."""
+        up_since = machine.epoch(record.get("OS-SRV-USG:launched_at"))
+        waiting = machine.row(record).acquire[0] == states.SUCCEED and not machine.private_address(record)
+        if not waiting or up_since is None or self.call.now() - up_since < ADDRESS_PATIENCE:
+            return record
+        try:
+            found = self.cloud.neutron(request_id).addresses(record["id"])
+        except CloudTrouble as trouble:
+            self.log.warning(f"{record['id']} shows no address, and Neutron cannot be asked: {trouble}")
+            return record
+        shown = record.get("addresses")
+        merged = dict(shown) if isinstance(shown, Mapping) else {}
+        for network, fixed in found.items():
+            known = merged.get(network)
+            merged[network] = [*fixed, *(known if isinstance(known, list) else [])]
+        return {**record, "addresses": merged}

@@ -1,0 +1,84 @@
+"""requestReturnMachines: have machines deleted, and say by which id to ask whether they are gone.
+
+Which machines are to go is recorded before the first DELETE, as Nova forgets tags and names of deleted servers. Only
+servers that show our tags are deleted. What cannot be deleted now, or cannot even be looked at, is left to the polls of
+the return: they verify and delete again until the deadline.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from hfstack import cleanup, machine, wire
+from hfstack.cloud.services import Cloud
+from hfstack.errors import explain
+from hfstack.recording import record
+
+if TYPE_CHECKING:
+    from hfstack.call import Call
+    from hfstack.cloud.nova import Nova
+    from hfstack.machine import Record
+
+NAME = "requestReturnMachines"
+
+
+def run(document: object, name: str, call: Call) -> wire.RequestAnswer:
+    """Answer HostFactory's document. Raises `InputError`, `ConfigError`, `CloudTrouble` and `FactsUnwritable`."""
+    wanted = wire.machines_to_return(document, name)
+    request_id = f"ret-{uuid.uuid4()}"
+    call.log.request_id = request_id
+    nova = Cloud(call).nova(request_id)
+    wanted = with_ids(wanted, nova, call.around.provider)
+    seen, trouble = nova.servers(one.machine_id for one in wanted)
+    asked = {
+        "asked": call.now(),
+        "returnTimeout": call.settings.returnTimeout,
+        "machines": [as_recorded(one, seen.get(one.machine_id), int(call.now())) for one in wanted],
+    }
+    record(call.around.workdir, request_id, "asked.json", asked)
+    to_delete = [server_id for server_id, found in seen.items() if may_delete(found, call.around.provider)]
+    _, delete_trouble = nova.delete_all(to_delete)
+    gone = sum(found is None for found in seen.values())
+    foreign = len(seen) - gone - len(to_delete)
+    message = f"{len(to_delete)} of {len(wanted)} machines are being deleted"
+    message += f", {gone} are gone already" if gone else ""
+    message += f", {foreign} are locked or not ours" if foreign else ""
+    for one in (trouble, delete_trouble):
+        message += f"; the rest will be tried again: {explain(one)}" if one else ""
+    call.log.info(message)
+    return {"message": message, "requestId": request_id}
+
+
+def with_ids(wanted: Sequence[wire.ReturnedMachine], nova: Nova, provider: str) -> list[wire.ReturnedMachine]:
+    """Find the ids of machines that are given by host name alone, among our own servers. Raises `CloudTrouble`.
+
+    A name that none of them has stands for its id: Nova will say that it knows no such server.
+    """
+    if all(one.machine_id for one in wanted):
+        return list(wanted)
+    ids = machine.ids_by_host_name(nova.servers_of(f"hfp:{provider}"))
+    return [
+        one
+        if one.machine_id
+        else one._replace(machine_id=ids.get(one.name) or ids.get(one.name.split(".")[0]) or one.name)
+        for one in wanted
+    ]
+
+
+def as_recorded(one: wire.ReturnedMachine, found: Record | None, now: int) -> Mapping[str, object]:
+    """Return what is recorded of a machine, as far as it is known: Nova will soon forget it."""
+    server = found or {}
+    launched = machine.launch_time(server)
+    return {
+        "machineId": one.machine_id,
+        "name": one.name or (machine.host_name(found) if found else one.machine_id),
+        "privateIpAddress": machine.private_address(server),
+        "launchtime": now if launched is None else launched,
+    }
+
+
+def may_delete(found: Record | None, provider: str) -> bool:
+    """Tell whether a server is ours, and nobody locked it."""
+    return found is not None and cleanup.is_ours(found, provider) and found.get("locked") is not True

@@ -1,0 +1,152 @@
+"""One server record of Nova, read field by field.
+
+Records come as Nova's JSON (`GET /servers/detail`), dicts whose keys may be missing: a server in a cell that is down
+has only `id`, `status`, `tenant_id`, `created` and `links`.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from . import states
+
+Record = Mapping[str, Any]
+"""A server as Nova shows it."""
+
+MAX_MESSAGE = 500
+"""Characters of a fault that go into a machine's message."""
+
+TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z?$")
+
+
+def row(record: Record) -> states.Row:
+    """Return the row of the state table that the server is in."""
+    keys = ("status", "OS-EXT-STS:task_state", "OS-EXT-STS:vm_state", "OS-EXT-STS:power_state")
+    values = [record.get(key) for key in keys]
+    return states.find(*(value if isinstance(value, str | int) else None for value in values))
+
+
+def state(record: Record) -> str:
+    """Name the state for a message: Nova's status, with the task if there is one."""
+    task = record.get("OS-EXT-STS:task_state")
+    return f"{record.get('status')}/{task}" if task else str(record.get("status"))
+
+
+def carries(record: Record, tag: str) -> bool:
+    """Tell whether the record itself shows the tag. Records of a down cell, and of deleted servers, show none."""
+    tags = record.get("tags")
+    return isinstance(tags, list) and tag in tags
+
+
+def host_name(record: Record) -> str:
+    """Return the guest's host name, as Nova's `sanitize_hostname` (nova/utils.py) makes it of the server's name.
+
+    A site whose images name themselves says so in the server's metadata, under `hf_hostname`.
+    """
+    metadata = record.get("metadata")
+    chosen = metadata.get("hf_hostname") if isinstance(metadata, Mapping) else None
+    if isinstance(chosen, str) and chosen:
+        return chosen
+    return sanitized(str(record.get("name") or "")) or f"Server-{record.get('id')}"
+
+
+def ids_by_host_name(records: Iterable[Record]) -> dict[str, str]:
+    """Return the ids of servers by their host names, full and short."""
+    ids: dict[str, str] = {}
+    for record in records:
+        full = host_name(record)
+        ids |= dict.fromkeys((full.split(".")[0], full), str(record["id"]))
+    return ids
+
+
+def sanitized(server_name: str) -> str:
+    """Drop what is not Latin-1, cut to 63, dash for space, underscore and dot, drop other signs, lower case, strip."""
+    name = server_name.encode("latin-1", "ignore").decode("latin-1")[:63]
+    name = re.sub(r"[ _.]", "-", name)
+    return re.sub(r"[^\w.-]+", "", name).lower().strip(".-")
+
+
+def launch_time(record: Record) -> int | None:
+    """Return when the server was first up, else when it was asked for; whole seconds since 1970."""
+    launched = epoch(record.get("OS-SRV-USG:launched_at"))
+    return launched if launched is not None else epoch(record.get("created"))
+
+
+def epoch(text: object) -> int | None:
+    """Read Nova's times: `2017-10-10T15:49:09.516729` and `2017-10-10T15:49:08Z` are both UTC."""
+    match = TIME.match(text) if isinstance(text, str) else None
+    if not match:
+        return None
+    try:
+        return calendar.timegm(time.strptime(match[1], "%Y-%m-%dT%H:%M:%S"))
+    except ValueError:
+        return None
+
+
+def private_address(record: Record, networks: Sequence[str] = ()) -> str:
+    """Return the address that HostFactory talks to, "" while there is none.
+
+    The first of `networks` (the provider's order) that has a fixed address, IPv4 before IPv6; else the first fixed IPv4
+    of any network, else the first fixed IPv6.
+    """
+    fixed = [(label, address) for label, address in addresses(record) if is_fixed(address)]
+    for wanted in networks:
+        found = first_by_version([address for label, address in fixed if label == wanted])
+        if found:
+            return found
+    return first_by_version([address for _, address in fixed])
+
+
+def public_address(record: Record) -> str:
+    """Return the first floating IPv4, else floating IPv6, else "". The user-set accessIPv4 is no address of a NIC."""
+    return first_by_version([address for _, address in addresses(record) if not is_fixed(address)])
+
+
+def addresses(record: Record) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield (network label, address entry) in Nova's order; a label with an empty list is usual while building."""
+    by_label = record.get("addresses")
+    if not isinstance(by_label, Mapping):
+        return
+    for label, entries in by_label.items():
+        for entry in entries if isinstance(entries, list) else ():
+            if isinstance(entry, Mapping) and isinstance(entry.get("addr"), str) and entry["addr"]:
+                yield label, entry
+
+
+def is_fixed(address: Mapping[str, Any]) -> bool:
+    """Tell a fixed address; some clouds leave the type out, and then it is one."""
+    return bool(address.get("OS-EXT-IPS:type", "fixed") != "floating")
+
+
+def first_by_version(found: Sequence[Mapping[str, Any]]) -> str:
+    """Return the first IPv4 address, else the first of any version, else ""."""
+    ordered = [a["addr"] for a in found if a.get("version") == 4] + [a["addr"] for a in found]
+    return str(ordered[0]) if ordered else ""
+
+
+def fault(record: Record) -> str:
+    """Return Nova's reason for an ERROR in one line, "" where the record gives none."""
+    found = record.get("fault")
+    message = found.get("message") if isinstance(found, Mapping) else None
+    return one_line(message) if isinstance(message, str) else ""
+
+
+def one_line(text: str) -> str:
+    """Fold white space and cut, so that a foreign text fits a message."""
+    folded = " ".join(text.split())
+    return folded if len(folded) <= MAX_MESSAGE else folded[: MAX_MESSAGE - 1] + "…"
+
+
+def asked_for_count(records: Sequence[Record]) -> int:
+    """Return how many machines the servers' `hf_count` metadata says the request has; 0 where none says so."""
+    found = [0]
+    for record in records:
+        metadata = record.get("metadata")
+        count = metadata.get("hf_count") if isinstance(metadata, Mapping) else None
+        if isinstance(count, str) and count.isascii() and count.isdecimal() and len(count) <= 5:
+            found.append(int(count))
+    return max(found)
