@@ -1,0 +1,5 @@
+"""What the frozen executable runs."""
+
+from hfstack.entry import main
+
+main()
