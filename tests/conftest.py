@@ -1,0 +1,18 @@
+"""Options that choose what the scenarios run against."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --cloud and --program."""
+    parser.addoption("--cloud", choices=("sandbox", "openstack"), default="sandbox")
+    parser.addoption("--program", action="append", choices=("source", "frozen"), default=None)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that takes `program` once for each program that was asked for."""
+    if "program" in metafunc.fixturenames:
+        programs = metafunc.config.getoption("--program") or ["source"]
+        metafunc.parametrize("program", programs, scope="session")

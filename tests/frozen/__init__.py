@@ -1,0 +1,1 @@
+"""The frozen programs and the scripts that call them (after `make freeze`)."""

@@ -1,0 +1,1 @@
+"""What lets OpenStack run without agents, a message broker or a hypervisor."""

@@ -1,0 +1,55 @@
+"""Which cloud, which program: `--cloud sandbox|openstack`, `--program source|frozen` (may be given twice)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from .clouds import Cloud
+from .site import Site
+
+SiteMaker = Callable[..., Site]
+
+
+@pytest.fixture(scope="session")
+def one_cloud(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """The cloud of this run; it is started once."""
+    if request.config.getoption("--cloud") == "openstack":
+        from .real_cloud import RealCloud
+
+        cloud: Cloud = RealCloud()
+    else:
+        from .sandbox_cloud import SandboxCloud
+
+        cloud = SandboxCloud(tmp_path_factory.mktemp("sandbox"))
+    # what a run that was broken off left behind
+    cloud.made = [server["id"] for server in cloud.call("GET", "/servers")["servers"]]
+    cloud.clear()
+    yield cloud
+    cloud.close()
+
+
+@pytest.fixture
+def cloud(one_cloud: Cloud) -> Iterator[Cloud]:
+    """The cloud, without the servers of earlier scenarios."""
+    one_cloud.knobs()
+    yield one_cloud
+    one_cloud.clear()
+
+
+@pytest.fixture
+def new_site(tmp_path: Path, program: str, one_cloud: Cloud) -> SiteMaker:
+    """Make a provider instance; settings are given by their names in the configuration file."""
+
+    def make(**config: object) -> Site:
+        return Site(tmp_path / f"site{len(list(tmp_path.iterdir()))}", program, one_cloud.clouds_yaml, **config)
+
+    return make
+
+
+@pytest.fixture
+def site(new_site: SiteMaker) -> Site:
+    """A provider instance with a short patience, as scenarios have little time."""
+    return new_site(httpTimeout=10)

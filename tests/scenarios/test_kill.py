@@ -1,0 +1,159 @@
+"""A command that is killed loses nothing and leaks nothing, at whichever boundary it dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from .clouds import Cloud, until
+from .site import ROOT, Site, parse
+
+MACHINES = 2
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+
+
+def killed_at(site: Site, boundary: int, command: str, document: object) -> dict[str, Any] | None:
+    """Run a command that dies at a boundary; what it answered, `None` if it died before it could."""
+    path = site.confdir.parent / "hf_in_killed"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.scenarios.killed", str(boundary), command, "-f", str(path)],
+        env=site.environment(),
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+    if done.returncode == -signal.SIGKILL:
+        assert done.stdout == b"", "the answer is the last that a command does"
+        return None
+    assert (done.returncode, done.stderr) == (0, b""), done
+    return parse(done.stdout)
+
+
+def stride(site: Site, cloud: Cloud) -> int:
+    """Return how many boundaries to go on: each in the sandbox, some in a real cloud, where each takes seconds."""
+    if site.program != "source":
+        pytest.skip("boundaries are those of the source tree")
+    return 1 if cloud.name == "sandbox" else 5
+
+
+def ours(cloud: Cloud) -> list[str]:
+    """Return the ids of all servers that hfstack made."""
+    return [server["id"] for server in cloud.call("GET", "/servers?tags=hostfactory")["servers"]]
+
+
+def ports(cloud: Cloud) -> int:
+    """Return how many ports of the servers there are that were made here."""
+    return sum(port.device_id in cloud.made for port in cloud.connection.network.ports())
+
+
+def tidied(site: Site, cloud: Cloud) -> bool:
+    """Let getReturnRequests tidy up, and tell whether nothing is left."""
+    site.run({}, "getReturnRequests", HF_PROVIDER_ACTION_TIMEOUT="5")
+    return not ours(cloud) and not ports(cloud)
+
+
+def ended(site: Site, request_id: str) -> dict[str, Any]:
+    """Poll until a request has ended."""
+    until(lambda: bool(site.poll_one(request_id)["status"] != "running"), f"{request_id} to end")
+    return site.poll_one(request_id)
+
+
+def prepared(site: Site) -> None:
+    """Have a site that gives up soon on requests that HostFactory never asked for."""
+    site.configure(cloud="member", unpolledTimeout=1)
+    site.write_templates({})
+
+
+def given_back(site: Site, machines: list[dict[str, Any]]) -> None:
+    """Return machines, as HostFactory does until it is answered."""
+    return_id = site.ask("requestReturnMachines", {"machines": machines})["requestId"]
+    assert ended(site, return_id)["status"] == "complete"
+
+
+def test_request_machines(cloud: Cloud, site: Site) -> None:
+    step = stride(site, cloud)
+    prepared(site)
+    document = {"template": {"templateId": "small", "machineCount": MACHINES}}
+    boundary, answer = 1, None
+    while answer is None:
+        answer = killed_at(site, boundary, "requestMachines", document)
+        cloud.made += ours(cloud)
+        if answer is None:
+            until(lambda: tidied(site, cloud), f"nothing to be left after boundary {boundary}")
+            boundary += step
+    assert boundary > 2 * (MACHINES + 2), "each POST and each fact has a boundary on either side"
+    done = ended(site, answer["requestId"])
+    assert done["status"] == "complete"
+    given_back(site, done["machines"])
+    assert not ours(cloud)
+
+
+def test_request_return_machines(cloud: Cloud, site: Site) -> None:
+    step = stride(site, cloud)
+    prepared(site)
+    boundary, answer = 1, None
+    while answer is None:
+        made = site.ask("requestMachines", {"template": {"templateId": "small", "machineCount": MACHINES}})
+        cloud.made += ours(cloud)
+        machines = ended(site, made["requestId"])["machines"]
+        answer = killed_at(site, boundary, "requestReturnMachines", {"machines": machines})
+        if answer is None:
+            given_back(site, machines)
+            boundary += step
+        else:
+            assert ended(site, answer["requestId"])["status"] == "complete"
+        assert not ours(cloud)
+    assert boundary > 2 * (2 * MACHINES + 1)
+
+
+def test_get_request_status(cloud: Cloud, site: Site) -> None:
+    step = stride(site, cloud)
+    prepared(site)
+    site.write_templates({"flavor": "huge"})
+    boundary, answer = 1, None
+    while answer is None:
+        request_id = site.ask("requestMachines", {"template": {"templateId": "small", "machineCount": MACHINES}})[
+            "requestId"
+        ]
+        cloud.made += ours(cloud)
+        cloud.wait(ours(cloud), "ERROR")
+        answer = killed_at(site, boundary, "getRequestStatus", {"requests": {"requestId": request_id}})
+        done = ended(site, request_id)
+        assert done["status"] == "complete_with_error"
+        assert all("No valid host" in machine["message"] for machine in done["machines"])
+        assert len(done["machines"]) == MACHINES
+        until(lambda: tidied(site, cloud), f"nothing to be left after boundary {boundary}")
+        boundary += step
+    assert boundary > 2 * (MACHINES + 3)
+
+
+@pytest.mark.parametrize("part", [0.3, 0.6, 0.8, 0.9])
+def test_request_machines_at_any_moment(cloud: Cloud, site: Site, part: float) -> None:
+    prepared(site)
+    document = {"template": {"templateId": "small", "machineCount": MACHINES}}
+    begin = time.monotonic()
+    given_back(site, ended(site, site.ask("requestMachines", document)["requestId"])["machines"])
+    path = site.confdir.parent / "hf_in_moment"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    call = subprocess.Popen(
+        site.command("requestMachines", path), env=site.environment(), stdout=subprocess.PIPE, start_new_session=True
+    )
+    took = (time.monotonic() - begin) / 4
+    time.sleep(part * took)
+    os.killpg(call.pid, signal.SIGKILL)
+    output, _ = call.communicate()
+    cloud.made += ours(cloud)
+    if output:
+        assert ended(site, parse(output)["requestId"])["status"] == "complete"
+    else:
+        until(lambda: tidied(site, cloud), "nothing to be left")

@@ -1,0 +1,221 @@
+"""The life of machines through HostFactory's own commands: templates, request, status, return, status."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from .clouds import Cloud, new_id, until
+from .conftest import SiteMaker
+from .proxy import Fault, Proxy, proxy_before
+from .site import Site
+
+
+def request(site: Site, count: object = 1, template: str = "small") -> str:
+    """Ask for machines, and return the request's id."""
+    answer = site.ask("requestMachines", {"template": {"templateId": template, "machineCount": count}})
+    return str(answer["requestId"])
+
+
+def servers_of(cloud: Cloud, request_id: str) -> list[dict[str, Any]]:
+    """Return the servers of a request, for the scenario to clear away too."""
+    found: list[dict[str, Any]] = cloud.call("GET", f"/servers/detail?tags=hf:{request_id}")["servers"]
+    cloud.made += [server["id"] for server in found if server["id"] not in cloud.made]
+    return found
+
+
+def ended(site: Site, request_id: str) -> dict[str, Any]:
+    """Poll until a request has ended."""
+    answers: list[dict[str, Any]] = []
+
+    def over() -> bool:
+        answers.append(site.poll_one(request_id))
+        return bool(answers[-1]["status"] != "running")
+
+    until(over, f"{request_id} to end")
+    return answers[-1]
+
+
+def test_a_whole_life(cloud: Cloud, site: Site) -> None:
+    site.write_templates({"userData": "#!/bin/sh\necho {{name}} {{index}}\n", "metadata": {"team": "risk"}})
+    offered = site.ask("getAvailableTemplates", {})["templates"]
+    assert [one["templateId"] for one in offered] == ["small"]
+    request_id = request(site, "3")
+    servers = servers_of(cloud, request_id)
+    assert {server["metadata"]["hf_count"] for server in servers} == {"3"}
+    assert {server["metadata"]["team"] for server in servers} == {"risk"}
+    for server in servers:
+        assert set(server["tags"]) == {"hostfactory", "hfp:osprov", f"hf:{request_id}"}
+    done = ended(site, request_id)
+    assert done["status"] == "complete"
+    machines = done["machines"]
+    assert [machine["name"] for machine in machines] == [f"hf-{request_id[4:12]}-{index}" for index in range(3)]
+    assert {machine["machineId"] for machine in machines} == {server["id"] for server in servers}
+    back = [{"name": machine["name"], "machineId": machine["machineId"]} for machine in machines]
+    return_id = site.ask("requestReturnMachines", {"machines": back})["requestId"]
+    gone = ended(site, return_id)
+    assert gone["status"] == "complete"
+    assert [machine["name"] for machine in gone["machines"]] == [machine["name"] for machine in machines]
+    assert {machine["status"] for machine in gone["machines"]} == {"terminated"}
+    assert servers_of(cloud, request_id) == []
+    left = {port.device_id for port in cloud.connection.network.ports()} & {server["id"] for server in servers}
+    assert not left, "the ports went with the servers"
+    assert site.poll_one(return_id) == gone, "and all of that stays known"
+
+
+def test_no_valid_host_is_a_failed_machine_that_is_cleared_away(cloud: Cloud, site: Site) -> None:
+    site.write_templates({"flavor": "huge"})
+    request_id = request(site)
+    server = servers_of(cloud, request_id)[0]
+    done = ended(site, request_id)
+    assert done["status"] == "complete_with_error"
+    assert "No valid host was found" in done["machines"][0]["message"]
+    cloud.wait_gone([server["id"]])
+    assert site.poll_one(request_id)["machines"][0]["message"] == done["machines"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [
+        pytest.param({"image": "gone"}, "there is no image gone", id="image"),
+        pytest.param({"flavor": "gone"}, "there is no flavor gone", id="flavor"),
+        pytest.param({"networks": ["private", "gone"]}, "there is no network gone", id="network"),
+        pytest.param({"securityGroups": ["gone"]}, "there is no security group gone", id="security-group"),
+        pytest.param({"keyName": "gone"}, "there is no key pair gone", id="key"),
+        pytest.param({"serverGroup": "gone"}, "there is no server group gone", id="server-group"),
+        pytest.param({"maxNumber": 1}, "allows 1 machines: 0 are there, 2 more were asked for", id="max-number"),
+        pytest.param({"imagee": "cirros"}, "found the key imagee, wanted image", id="typo"),
+        pytest.param({"templateId": "other"}, "there is no template small", id="template"),
+    ],
+)
+@pytest.mark.usefixtures("cloud")
+def test_what_cannot_be_made_is_refused_before_anything_is_made(
+    site: Site, template: dict[str, Any], reason: str
+) -> None:
+    site.write_templates(template)
+    answer = site.ask("requestMachines", {"template": {"templateId": "small", "machineCount": 2}}, code=1)
+    assert reason in answer["message"]
+    assert set(answer) == {"message"}
+    assert not list(site.workdir.iterdir()), "nothing was asked for, so nothing is recorded"
+
+
+def test_the_living_count_against_the_templates_maximum(cloud: Cloud, site: Site) -> None:
+    site.write_templates({"maxNumber": 2})
+    servers_of(cloud, request(site, 2))
+    answer = site.ask("requestMachines", {"template": {"templateId": "small", "machineCount": 1}}, code=1)
+    assert "allows 2 machines: 2 are there, 1 more were asked for" in answer["message"]
+
+
+def test_nova_refuses_all_of_them(cloud: Cloud, site: Site) -> None:
+    site.write_templates({"availabilityZones": ["moon"]})
+    answer = site.ask("requestMachines", {"template": {"templateId": "small", "machineCount": 2}}, code=1)
+    assert answer["message"].startswith("2 of 2 machines were refused; Nova refuses the server as it is described: 400")
+    assert "availability zone" in answer["message"]
+    assert cloud.call("GET", "/servers?tags=hostfactory")["servers"] == []
+
+
+@pytest.fixture
+def proxy(cloud: Cloud) -> Iterator[Proxy]:
+    """A proxy before the cloud's Nova."""
+    with proxy_before(cloud.compute) as made:
+        yield made
+
+
+LOST = {
+    "closed": Fault(0, carried_out=True),
+    "504": Fault(504, b"<html>gateway timeout</html>", carried_out=True),
+    "half": Fault(202, b'{"server": {"id"', {"OpenStack-API-Version": "compute 2.79"}, carried_out=True),
+}
+
+
+@pytest.mark.parametrize("fault", LOST.values(), ids=LOST)
+def test_an_answer_that_is_lost_makes_no_second_machine(
+    cloud: Cloud, new_site: SiteMaker, proxy: Proxy, fault: Fault
+) -> None:
+    site = new_site()
+    site.clouds["clouds"]["member"]["compute_endpoint_override"] = proxy.url
+    site.write_clouds()
+    site.write_templates({})
+    proxy.post_faults = [fault]
+    request_id = request(site, 2)
+    assert len([line for line in proxy.seen if line.startswith("POST")]) == 2
+    assert len(servers_of(cloud, request_id)) == 2
+    created = json.loads((site.workdir / "requests" / request_id / "created.json").read_text(encoding="utf-8"))
+    assert all(machine["machineId"] and not machine["message"] for machine in created["machines"])
+    assert ended(site, request_id)["status"] == "complete"
+
+
+def test_a_post_that_never_arrived_is_known_by_the_deadline(cloud: Cloud, new_site: SiteMaker, proxy: Proxy) -> None:
+    site = new_site()
+    site.configure(cloud="member", requestTimeout=1)
+    site.clouds["clouds"]["member"]["compute_endpoint_override"] = proxy.url
+    site.write_clouds()
+    site.write_templates({})
+    proxy.post_faults = [Fault(503)]
+    request_id = request(site)
+    assert servers_of(cloud, request_id) == []
+    done = ended(site, request_id)
+    assert done["status"] == "complete_with_error"
+    assert "it was never created" in done["machines"][0]["message"]
+
+
+def test_machines_are_returned_by_name_and_strangers_are_left_alone(cloud: Cloud, site: Site) -> None:
+    site.write_templates({})
+    request_id = request(site, 2)
+    machines = ended(site, request_id)["machines"]
+    servers_of(cloud, request_id)
+    (foreign,) = cloud.create(new_id(), tags=["somebody-else"])
+    cloud.wait([foreign])
+    back = [
+        {"name": machines[0]["name"]},
+        {"name": machines[1]["name"] + ".example.org"},
+        {"machineId": foreign, "name": "theirs"},
+        {"name": "never-heard-of"},
+    ]
+    done = ended(site, site.ask("requestReturnMachines", {"machines": back})["requestId"])
+    assert [machine["result"] for machine in done["machines"]] == ["succeed", "succeed", "fail", "succeed"]
+    assert "not ours" in done["machines"][2]["message"]
+    assert cloud.show(foreign)
+    assert [cloud.show(machine["machineId"]) for machine in machines] == [None, None]
+
+
+def test_a_return_while_nova_is_down_is_carried_out_later(cloud: Cloud, site: Site) -> None:
+    site.write_templates({})
+    request_id = request(site)
+    machines = ended(site, request_id)["machines"]
+    servers_of(cloud, request_id)
+    with cloud.down("nova"):
+        return_id = site.ask("requestReturnMachines", {"machines": machines})["requestId"]
+        assert site.poll_one(return_id)["status"] == "running"
+    assert ended(site, return_id)["status"] == "complete"
+
+
+@pytest.mark.timeout(300)
+def test_twenty_calls_at_once_do_not_disturb_one_another(cloud: Cloud, site: Site) -> None:
+    site.write_templates({})
+
+    def ask(number: int) -> str:
+        path = site.confdir.parent / f"hf_in_{number}"
+        path.write_text('{"template": {"templateId": "small", "machineCount": 1}}', encoding="utf-8")
+        call = site.command("requestMachines", path)
+        done = subprocess.run(call, env=site.environment(), capture_output=True, check=True)
+        return str(json.loads(done.stdout)["requestId"])
+
+    with ThreadPoolExecutor(20) as pool:
+        request_ids = list(pool.map(ask, range(20)))
+    assert len(set(request_ids)) == 20
+    assert [len(servers_of(cloud, request_id)) for request_id in request_ids] == [1] * 20
+    until(lambda: {one["status"] for one in site.poll(*request_ids)} == {"complete"}, "all of them to be complete")
+
+
+@pytest.mark.usefixtures("cloud")
+def test_nothing_is_made_where_nothing_can_be_recorded(site: Site) -> None:
+    site.write_templates({})
+    site.workdir.rmdir()
+    answer = site.ask("requestMachines", {"template": {"templateId": "small", "machineCount": 1}}, code=1)
+    assert str(site.workdir) in answer["message"]

@@ -1,0 +1,261 @@
+"""The log: one line per event, whole whatever happens at once, and never in the way of an answer."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hfstack.log import LEVELS, STALE_ROTATION, Log, level_number, printable
+from hfstack.surroundings import Surroundings
+
+LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (\d+) getRequestStatus ([A-Z]+) (\S+) (.*)")
+
+
+def lines_of(path: Path) -> list[str]:
+    return path.read_text("utf-8").splitlines()
+
+
+# Lines
+
+
+def test_the_log_is_named_after_provider_and_host(around: Surroundings) -> None:
+    assert Log(around, "x").path == os.path.join(around.logdir, "bank-provider.master1.log")
+
+
+def test_a_line_has_time_pid_command_level_request_and_message(log: Log, logged: Callable[[], str]) -> None:
+    log.request_id = "req-1"
+    log.info("2 servers seen")
+    match = LINE.fullmatch(logged().removesuffix("\n"))
+    assert match
+    assert match.groups() == (str(os.getpid()), "INFO", "req-1", "2 servers seen")
+
+
+def test_without_a_request_a_dash_stands_in_its_place(log: Log, logged: Callable[[], str]) -> None:
+    log.error("no such file")
+    assert " ERROR - no such file\n" in logged()
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        pytest.param("one\ntwo\r\nthree", "one two  three", id="newlines"),
+        pytest.param("a\x1b[31mb\0c", "a [31mb c", id="control-characters"),
+        pytest.param("a\u2028b\x85c", "a b c", id="newlines-of-unicode"),
+        pytest.param("Grüße, 世界", "Grüße, 世界", id="utf-8"),
+        pytest.param("lone \ud800 surrogate", "lone   surrogate", id="surrogate"),
+        pytest.param("http://user:hunter2@proxy:3128/x", "http://user:***@proxy:3128/x", id="password-in-url"),
+        pytest.param("a://u:p@h b://v:q@h", "a://u:***@h b://v:***@h", id="two-passwords"),
+        pytest.param("http://user:hunter@2@proxy", "http://user:***@proxy", id="password-with-at"),
+        pytest.param("http://:hunter2@proxy", "http://:***@proxy", id="password-without-user"),
+        pytest.param("http://keystone:5000/v3 of me@bank", "http://keystone:5000/v3 of me@bank", id="port"),
+    ],
+)
+def test_a_message_stays_on_its_line_and_keeps_no_password(
+    log: Log, logged: Callable[[], str], message: str, line: str
+) -> None:
+    log.info(message)
+    assert logged().endswith(f" INFO - {line}\n")
+
+
+def test_a_request_id_cannot_break_a_line(log: Log, logged: Callable[[], str]) -> None:
+    log.request_id = "req-1\nreq-2"
+    log.info("x")
+    assert logged().count("\n") == 1
+
+
+@given(text=st.text())
+def test_any_text_is_printable(text: str) -> None:
+    assert printable(text).isprintable()
+
+
+# Levels
+
+
+@pytest.mark.parametrize(
+    ("name", "level"),
+    [
+        ("LOG_DEBUG", "DEBUG"),
+        ("LOG_INFO", "INFO"),
+        ("LOG_NOTICE", "INFO"),
+        ("LOG_WARNING", "WARNING"),
+        ("LOG_WARN", "WARNING"),
+        ("LOG_ERR", "ERROR"),
+        ("LOG_ERROR", "ERROR"),
+        ("LOG_CRIT", "ERROR"),
+        ("LOG_ALERT", "ERROR"),
+        ("LOG_EMERG", "ERROR"),
+        ("LOG_DEBUG3", "DEBUG"),
+        ("info", "INFO"),
+        (" Log_Info ", "INFO"),
+        ("", None),
+        ("LOUD", None),
+    ],
+)
+def test_levels_have_egos_names(name: str, level: str | None) -> None:
+    assert level_number(name) == (LEVELS[level] if level else None)
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"),
+    [
+        pytest.param("LOG_DEBUG", ["DEBUG", "INFO", "WARNING", "ERROR"], id="debug"),
+        pytest.param("LOG_INFO", ["INFO", "WARNING", "ERROR"], id="info"),
+        pytest.param("LOG_WARNING", ["WARNING", "ERROR"], id="warning"),
+        pytest.param("LOG_ERROR", ["ERROR"], id="error"),
+        pytest.param("", ["INFO", "WARNING", "ERROR"], id="not-said"),
+        pytest.param("LOUD", ["INFO", "WARNING", "ERROR"], id="unknown"),
+    ],
+)
+def test_the_level_says_which_lines_are_written(around: Surroundings, level: str, expected: list[str]) -> None:
+    log = Log(around._replace(log_level=level), "getRequestStatus")
+    for write in (log.debug, log.info, log.warning, log.error):
+        write("x")
+    assert [line.split()[3] for line in lines_of(Path(log.path))] == expected
+
+
+def test_the_configurations_level_is_nearer(log: Log, logged: Callable[[], str]) -> None:
+    log.set_level("LOG_ERROR")
+    log.warning("quiet")
+    log.error("loud")
+    assert [line.split()[-1] for line in logged().splitlines()] == ["loud"]
+
+
+# Files
+
+
+def test_a_missing_folder_is_made(around: Surroundings) -> None:
+    log = Log(around._replace(logdir=around.logdir + "/hf/bank"), "getRequestStatus")
+    log.info("x")
+    assert len(lines_of(Path(log.path))) == 1
+
+
+def test_without_a_folder_there_is_no_log(
+    around: Surroundings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    Log(around._replace(logdir=""), "getRequestStatus").error("x")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("obstacle", ["folder-is-a-file", "log-is-a-folder", "name-too-long"])
+def test_a_log_that_cannot_be_written_stops_nothing(around: Surroundings, obstacle: str) -> None:
+    if obstacle == "folder-is-a-file":
+        path = Path(around.logdir) / "file"
+        path.write_bytes(b"")
+        around = around._replace(logdir=str(path / "below"))
+    if obstacle == "log-is-a-folder":
+        Path(Log(around, "x").path).mkdir()
+    if obstacle == "name-too-long":
+        around = around._replace(host="h" * 300)
+    Log(around, "getRequestStatus").error("x")
+
+
+def test_others_of_the_system_may_not_read_the_log(log: Log) -> None:
+    log.info("x")
+    assert Path(log.path).stat().st_mode & 0o007 == 0
+
+
+# Rotation
+
+
+def rotated(log: Log) -> list[Path]:
+    path = Path(log.path)
+    return [path] * path.exists() + sorted(path.parent.glob(path.name + ".*"))
+
+
+def test_a_full_log_is_shifted_and_the_oldest_falls_off(around: Surroundings) -> None:
+    log = Log(around._replace(log_max_bytes=1, log_max_rotate=2), "getRequestStatus")
+    for number in range(5):
+        log.info(f"event {number}")
+    path = Path(log.path)
+    assert rotated(log) == [path.with_name(path.name + ".1"), path.with_name(path.name + ".2")]
+    assert [lines_of(one)[0][-1] for one in rotated(log)] == ["4", "3"]
+
+
+def test_a_log_grows_no_further_than_one_line_beyond_its_limit(around: Surroundings) -> None:
+    log = Log(around._replace(log_max_bytes=1000), "getRequestStatus")
+    for _ in range(50):
+        log.info("x" * 50)
+    sizes = [path.stat().st_size for path in rotated(log)]
+    assert len(sizes) > 2
+    assert max(sizes) < 1000 + 200
+
+
+def test_a_rotation_that_another_process_has_in_hand_is_left_to_it(around: Surroundings) -> None:
+    log = Log(around._replace(log_max_bytes=1), "getRequestStatus")
+    mark = Path(log.path + ".rotating")
+    mark.write_bytes(b"")
+    log.info("first")
+    log.info("second")
+    assert len(lines_of(Path(log.path))) == 2
+    assert mark.exists()
+
+
+def test_the_mark_of_a_rotation_that_died_is_cleared_away(around: Surroundings) -> None:
+    log = Log(around._replace(log_max_bytes=1), "getRequestStatus")
+    mark = Path(log.path + ".rotating")
+    mark.write_bytes(b"")
+    long_ago = time.time() - STALE_ROTATION - 60
+    os.utime(mark, (long_ago, long_ago))
+    log.info("first")
+    assert not mark.exists()
+    log.info("second")
+    assert not Path(log.path).exists()
+    assert len(lines_of(Path(log.path + ".1"))) == 2
+
+
+WRITER = """
+import sys
+from hfstack.log import Log
+from hfstack.surroundings import Surroundings
+folder, writer, events, max_bytes, max_rotate = sys.argv[1:]
+around = Surroundings("bank", "", "", folder, "master1", "", int(max_bytes), int(max_rotate), "")
+log = Log(around, "getRequestStatus")
+sys.stdin.read()
+for number in range(int(events)):
+    log.info(f"{writer}/{number} " + "x" * (number % 90))
+"""
+
+
+def write_at_once(folder: str, writers: int, events: int, max_bytes: int, max_rotate: int) -> None:
+    """Let many processes log at once; they begin together, when their standard input ends."""
+    numbers = [str(number) for number in (events, max_bytes, max_rotate)]
+    processes = [
+        subprocess.Popen([sys.executable, "-c", WRITER, folder, str(writer), *numbers], stdin=subprocess.PIPE)
+        for writer in range(writers)
+    ]
+    for process in processes:
+        assert process.stdin
+        process.stdin.close()
+    assert [process.wait() for process in processes] == [0] * writers
+
+
+def test_many_processes_at_once_lose_and_break_no_line(around: Surroundings) -> None:
+    write_at_once(around.logdir, writers=6, events=500, max_bytes=8000, max_rotate=100)
+    files = rotated(Log(around, "getRequestStatus"))
+    assert len(files) > 5
+    matches = [LINE.fullmatch(line) for path in files for line in lines_of(path)]
+    messages = sorted(match[4].split()[0] for match in matches if match)
+    assert len(messages) == len(matches)
+    assert messages == sorted(f"{writer}/{number}" for writer in range(6) for number in range(500))
+
+
+def test_many_processes_at_once_leave_no_more_old_files_than_allowed(around: Surroundings) -> None:
+    write_at_once(around.logdir, writers=6, events=200, max_bytes=2000, max_rotate=3)
+    path = Path(Log(around, "getRequestStatus").path)
+    assert {one.name for one in rotated(Log(around, "getRequestStatus"))} <= {
+        path.name,
+        *(f"{path.name}.{number}" for number in (1, 2, 3)),
+    }
+    newest = [line for one in rotated(Log(around, "getRequestStatus")) for line in lines_of(one)]
+    assert all(LINE.fullmatch(line) for line in newest)
