@@ -38,7 +38,7 @@ class Aftermath:
         self, nova: Nova, request_id: str, asked: Acquire | None, records: Iterable[Record], found: RequestStatus
     ) -> RequestStatus:
         """Record and delete the machines that failed; returns the answer."""
-        provider = self.call.around.provider
+        provider, records = self.call.around.provider, list(records)
         doomed = cleanup.of_acquire(request_id, provider, asked, records, found["machines"])
         reasons = {
             machine["machineId"]: machine["message"]
@@ -55,6 +55,8 @@ class Aftermath:
                 },
             )
         }
+        replaced = cleanup.replaced(request_id, provider, asked, records)
+        reasons |= dict.fromkeys(replaced, "it found no host, and another was asked for")
         told = self.delete(nova, reasons, found)
         if self.ended(request_id, asked, found):
             return told

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from . import machine, states
 from .facts import Acquire, Failed, Planned, Return, Returned
 from .machine import Record
-from .wire import Machine, RequestStatus
+from .states import MachineStatus, Result
+from .wire import Machine, RequestStatus, Status
 
 GONE = None
 """Stands for a server that Nova itself says is not there (404 on its id)."""
@@ -53,7 +54,8 @@ def acquire(
     overdue = now >= deadline
     fallback_time = int(asked.asked) if asked else 0
     machines: list[Machine] = []
-    unmatched = {str(record["id"]): record for record in servers}
+    replaced = asked.replaced if asked else frozenset()
+    unmatched = {str(record["id"]): record for record in servers if record["id"] not in replaced}
     failed = {one.machine_id: one for one in asked.failed} if asked else {}
     for planned in asked.machines if asked else ():
         known = take_failed(failed, planned)
@@ -131,6 +133,7 @@ def acquired(record: Record, rules: Rules, overdue: bool, timeout: int, fallback
 
 def lost(planned: Planned, found: Record | None, tag: str, fallback_time: int) -> Machine:
     """Return the entry of an expected machine that is gone, or that somebody took out of the request."""
+    status: MachineStatus | None
     if found is GONE:
         message, status = "the server is gone: Nova does not know its id any more", states.TERMINATED
     else:
@@ -157,6 +160,7 @@ def acquire_status(
     """Sum the machines up. Fewer than expected are waited for until the deadline."""
     missing = expected - len(machines)
     results = [entry["result"] for entry in machines]
+    status: Status
     message = ""
     if states.EXECUTING in results or (missing > 0 and not overdue):
         status = "running"
@@ -183,6 +187,7 @@ def returned(request_id: str, asked: Return, seen: LookedUp, now: float) -> Requ
     overdue = now >= asked.asked + asked.timeout
     machines = [given_back(one, seen, overdue, asked.timeout) for one in asked.machines]
     results = [entry["result"] for entry in machines]
+    status: Status
     message = ""
     if states.EXECUTING in results:
         status = "running"
@@ -249,7 +254,9 @@ def unknown(request_id: str, reason: str) -> RequestStatus:
 # Entries
 
 
-def entry(record: Record, result: str, status: str | None, message: str, address: str, fallback_time: int) -> Machine:
+def entry(
+    record: Record, result: Result, status: MachineStatus | None, message: str, address: str, fallback_time: int
+) -> Machine:
     """Build the entry of a server that was seen."""
     launched = machine.launch_time(record)
     built = Machine(
@@ -268,12 +275,14 @@ def entry(record: Record, result: str, status: str | None, message: str, address
     return built
 
 
-def bare(machine_id: str, server_name: str, result: str, status: str | None, message: str, time: int) -> Machine:
+def bare(
+    machine_id: str, server_name: str, result: Result, status: MachineStatus | None, message: str, time: int
+) -> Machine:
     """Build the entry of a machine of which only the plan is known."""
     return entry({"id": machine_id, "name": server_name}, result, status, message, "", time)
 
 
-def as_recorded(one: Returned, result: str, status: str | None, message: str) -> Machine:
+def as_recorded(one: Returned, result: Result, status: MachineStatus | None, message: str) -> Machine:
     """Build the entry of a returned machine from what was recorded when its return was asked for."""
     built = bare(one.machine_id, one.name or one.machine_id, result, status, message, one.launch_time)
     built["privateIpAddress"] = one.private_address

@@ -53,6 +53,15 @@ def of_acquire(
     return list(doomed.values())
 
 
+def replaced(request_id: str, provider: str, asked: Acquire | None, records: Iterable[Record]) -> list[str]:
+    """Return the ids of the servers that were to be deleted because others were asked for in their place."""
+    if asked is None or asked.ended:
+        return []
+    tag = f"hf:{request_id}"
+    found = [record for record in records if record["id"] in asked.replaced and may_go(record)]
+    return [str(record["id"]) for record in found if is_ours(record, provider) and machine.carries(record, tag)]
+
+
 def may_go(record: Record) -> bool:
     """Tell whether a failed server is in a state in which it may be deleted."""
     _, status = machine.row(record).acquire

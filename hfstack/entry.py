@@ -16,7 +16,7 @@ from . import __version__, wire
 from .budget import Budget
 from .errors import CloudTrouble, ConfigError, FactsUnwritable, InputError, NothingReported, Refusal
 from .log import Log
-from .surroundings import Surroundings, look_around, time_budget
+from .surroundings import Surroundings, is_lsf, look_around, time_budget
 
 COMMANDS = {
     "getAvailableTemplates": "hfstack.commands.get_available_templates",
@@ -65,7 +65,9 @@ def run(name: str, arguments: Sequence[str], env: Mapping[str, str]) -> int:
         document = answer(name, arguments, env, around, log)
     except (InputError, ConfigError, CloudTrouble, Refusal, FactsUnwritable, NothingReported) as error:
         log.error(str(error))
-        return put(as_json({"message": str(error), **getattr(error, "document", {})}), 1)
+        # LSF leaves a template alone for a while when a message begins like this (its resource connector's plug-ins)
+        code = f"Error Code: {error.code} " if isinstance(error, Refusal) and is_lsf(env) else ""
+        return put(as_json({"message": code + str(error), **getattr(error, "document", {})}), 1)
     except Exception as error:  # noqa: BLE001 - whatever happens, HostFactory gets one document
         log.error(f"internal error: {type(error).__name__}: {error} at {' < '.join(places(error))}")
         return put(as_json({"message": f"internal error in hfstack {__version__}: {type(error).__name__}"}), 1)

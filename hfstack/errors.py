@@ -44,7 +44,14 @@ class NothingReported(Exception):
 
 
 class Refusal(Exception):
-    """What was asked for cannot be done, and asking again changes nothing. Exit 1 with a message."""
+    """What was asked for cannot be done, and asking again changes nothing. Exit 1 with a message.
+
+    `code` says the kind of reason in one word, which LSF is told too.
+    """
+
+    def __init__(self, reason: str, code: str) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 def explain(error: Exception) -> str:

@@ -1,7 +1,8 @@
 """What is recorded of each request: one folder, one small JSON file per fact, written once and never changed.
 
     <workdir>/requests/req-<uuid4>/asked.json      {"asked", "templateId", "names", "requestTimeout"}
-                                   created.json    {"machines": [{"name", "machineId" or "", "message"}]}
+                                   created.json    {"machines": [{"name", "machineId" or "", "message"}],
+                                                    "replaced": [ids of servers that found no host]}
                                    polled.json     {"polled"}: HostFactory asked for the first time
                                    failed-<server name, or id>.json
                                                    {"machineId", "name", "privateIpAddress", "launchtime", "message"}:
@@ -72,6 +73,8 @@ class Acquire(NamedTuple):
     failed: tuple[Failed, ...] = ()
     polled: bool = False
     ended: bool = False
+    replaced: frozenset[str] = frozenset()
+    """Ids of servers that found no host, in place of which others were asked for."""
 
 
 class Return(NamedTuple):
@@ -145,7 +148,8 @@ def load_acquire(workdir: str, request_id: str) -> Acquire | None:
         recorded = list_facts(folder)
         failed = tuple(load_failed(folder, key) for key in keys(recorded, "failed-"))
         polled, ended = "polled.json" in recorded, "ended.json" in recorded
-        return Acquire(moment(asked), int(asked["requestTimeout"]), machines, failed, polled, ended)
+        replaced = frozenset(check(one, str) for one in check((created or {}).get("replaced", []), list))
+        return Acquire(moment(asked), int(asked["requestTimeout"]), machines, failed, polled, ended, replaced)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise malformed(folder, error) from None
 

@@ -35,6 +35,12 @@ AT_ONCE = 8
 CLOCK_SKEW = 300
 """Seconds that this host's clock and the cloud's may differ."""
 
+NO_ZONE = "availability zone is not available"
+"""What Nova says of a zone that is not there, or has no host that is up (nova/compute/api.py)."""
+
+ZONE_UNAVAILABLE = "ZoneUnavailable"
+"""The code of that refusal: another zone may do."""
+
 PLAIN_NAME = re.compile(r"[A-Za-z0-9-]+\Z")
 """What means the same in every database's regular expressions."""
 
@@ -156,7 +162,7 @@ class Nova:
         """
         reply = self.service.once("POST", "/servers", document)
         if 400 <= reply.status < 500:
-            raise Refusal(why_refused(reply))
+            raise refused(reply)
         if reply.status != 202:
             raise self.service.refusal(reply)
         server = self.service.parsed(reply).get("server")
@@ -175,19 +181,20 @@ class Nova:
             )
 
 
-def why_refused(reply: Reply) -> str:
+def refused(reply: Reply) -> Refusal:
     """Tell the kinds of refusal apart. Nova has one code, 403, for quotas and for permissions, so its words decide."""
     words = said(reply)
     if reply.status == 403 and ("quota" in words.lower() or "exceeded" in words.lower()):
-        return f"the project's quota does not allow it: {words}"
-    meaning = {
-        401: "Nova refuses the token, even after a new login",
-        403: "this account is not permitted to create it",
-        406: f"Nova does not know microversion {MICROVERSION}: it is too old for hfstack",
-        413: "Nova gets too many requests",
-        429: "Nova gets too many requests",
-    }.get(reply.status, "Nova refuses the server as it is described")
-    return f"{meaning}: {reply.status} {words}".rstrip()
+        return Refusal(f"the project's quota does not allow it: {words}", "QuotaExceeded")
+    meaning, code = {
+        401: ("Nova refuses the token, even after a new login", "Unauthorized"),
+        403: ("this account is not permitted to create it", "Forbidden"),
+        406: (f"Nova does not know microversion {MICROVERSION}: it is too old for hfstack", "NotAcceptable"),
+        413: ("Nova gets too many requests", "TooManyRequests"),
+        429: ("Nova gets too many requests", "TooManyRequests"),
+    }.get(reply.status, ("Nova refuses the server as it is described", "BadRequest"))
+    code = ZONE_UNAVAILABLE if NO_ZONE in words else code
+    return Refusal(f"{meaning}: {reply.status} {words}".rstrip(), code)
 
 
 def at_once(

@@ -67,7 +67,7 @@ class Resolver:
         found = [row for row in rows(document, "images") if row.get(key) == wanted]
         active = [row for row in found if row.get("status") == "active"]
         if found and not active:
-            raise Refusal(f"image {wanted} is not active but {found[0].get('status')}")
+            raise Refusal(f"image {wanted} is not active but {found[0].get('status')}", "NotActive")
         return only("image", wanted, active)
 
     def find_flavor(self, wanted: str) -> str:
@@ -102,7 +102,7 @@ class Resolver:
         document, _ = self.nova.get_json("/os-keypairs")
         names = [pair.get("keypair", {}).get("name") for pair in rows(document, "keypairs")]
         if wanted not in names:
-            raise Refusal(f"there is no key pair {wanted} in this account")
+            raise Refusal(f"there is no key pair {wanted} in this account", "NotFound")
         return wanted
 
     def neutron_rows(self, collection: str, wanted: str) -> Sequence[Row]:
@@ -122,7 +122,8 @@ def only(kind: str, wanted: str, found: Iterable[Row]) -> str:
     """Return the id of the one thing found. Raises `Refusal`."""
     ids = [str(row.get("id")) for row in found]
     if not ids:
-        raise Refusal(f"there is no {kind} {wanted} in this project")
+        raise Refusal(f"there is no {kind} {wanted} in this project", "NotFound")
     if len(ids) > 1:
-        raise Refusal(f"there are {len(ids)} {kind}s named {wanted}, say which one by its id: {', '.join(ids[:5])}")
+        found_ids = ", ".join(ids[:5])
+        raise Refusal(f"there are {len(ids)} {kind}s named {wanted}, say which one by its id: {found_ids}", "NotUnique")
     return ids[0]

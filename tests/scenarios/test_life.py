@@ -13,7 +13,7 @@ import pytest
 from .clouds import Cloud, new_id, until
 from .conftest import SiteMaker
 from .proxy import Fault, Proxy, proxy_before
-from .site import Site
+from .site import Site, parse
 
 
 def request(site: Site, count: object = 1, template: str = "small") -> str:
@@ -80,6 +80,25 @@ def test_no_valid_host_is_a_failed_machine_that_is_cleared_away(cloud: Cloud, si
 
 
 @pytest.mark.parametrize(
+    "template",
+    [
+        pytest.param({"flavor": "huge", "flavors": ["m1.tiny"]}, id="flavor"),
+        pytest.param({"availabilityZones": ["moon", "nova"]}, id="zone"),
+        pytest.param({"flavors": ["huge", "m1.tiny"], "availabilityZones": ["moon", "nova"]}, id="both"),
+    ],
+)
+def test_what_finds_no_host_is_made_in_another_way(cloud: Cloud, site: Site, template: dict[str, Any]) -> None:
+    site.write_templates(template)
+    request_id = request(site, 2)
+    done = ended(site, request_id)
+    servers = servers_of(cloud, request_id)
+    assert done["status"] == "complete"
+    assert {one["machineId"] for one in done["machines"]} == {server["id"] for server in servers}
+    assert len(servers) == 2
+    assert {server["flavor"]["original_name"] for server in servers} == {"m1.tiny"}
+
+
+@pytest.mark.parametrize(
     ("template", "reason"),
     [
         pytest.param({"image": "gone"}, "there is no image gone", id="image"),
@@ -116,6 +135,17 @@ def test_nova_refuses_all_of_them(cloud: Cloud, site: Site) -> None:
     answer = site.ask("requestMachines", {"template": {"templateId": "small", "machineCount": 2}}, code=1)
     assert answer["message"].startswith("2 of 2 machines were refused; Nova refuses the server as it is described: 400")
     assert "availability zone" in answer["message"]
+    assert cloud.call("GET", "/servers?tags=hostfactory")["servers"] == []
+
+
+def test_lsf_is_told_the_kind_of_refusal(cloud: Cloud, site: Site) -> None:
+    site.write_templates({"availabilityZones": ["moon"]})
+    lsf = {"PRO_CONF_DIR": str(site.confdir), "PRO_DATA_DIR": str(site.workdir), "PRO_LSF_LOGDIR": str(site.logdir)}
+    nothing = dict.fromkeys((name for name in site.environment() if name.startswith("HF_")), "")
+    document = {"template": {"templateId": "small", "machineCount": 1}, "rc_account": "default", "userData": {}}
+    done = site.run(document, "requestMachines", **nothing, **lsf)
+    assert done.returncode == 1
+    assert parse(done.stdout)["message"].startswith("Error Code: ZoneUnavailable 1 of 1 machines were refused; Nova")
     assert cloud.call("GET", "/servers?tags=hostfactory")["servers"] == []
 
 

@@ -166,6 +166,25 @@ def test_whatever_nova_shows_only_what_failed_is_deleted(
         assert one.machine["message"]
 
 
+@pytest.mark.parametrize(
+    ("record", "asked", "goes"),
+    [
+        pytest.param(failed(tags=OURS), ASKED, True, id="ours"),
+        pytest.param(failed(tags=[TAG]), ASKED, False, id="not-ours"),
+        pytest.param(failed(tags=OURS[:2]), ASKED, False, id="of-another-request"),
+        pytest.param(failed(2, tags=OURS), ASKED, False, id="not-replaced"),
+        pytest.param(failed(tags=OURS, locked=True), ASKED, False, id="locked"),
+        pytest.param(failed(tags=OURS), ASKED._replace(ended=True), False, id="ended"),
+        pytest.param(failed(tags=OURS), None, False, id="nothing-on-record"),
+    ],
+)
+def test_a_server_that_found_no_host_goes_and_is_no_machine(record: Record, asked: Acquire | None, goes: bool) -> None:
+    replaced = asked._replace(replaced=frozenset({server_id(1)})) if asked else None
+    assert cleanup.replaced(REQUEST, "bank", replaced, [record]) == ([server_id(1)] if goes else [])
+    if replaced and record["id"] == server_id(1):
+        assert doomed(replaced, record) == []
+
+
 # Returns
 
 

@@ -84,6 +84,13 @@ def test_a_request_whose_posts_are_under_way_knows_its_plan(tmp_path: Path) -> N
     assert load_acquire(str(tmp_path), REQUEST) == Acquire(CREATED_AT + 0.5, 900, (Planned("hf-1"), Planned("hf-2")))
 
 
+def test_a_request_knows_which_servers_were_replaced(tmp_path: Path) -> None:
+    record(tmp_path, REQUEST, asked=ASKED, created={**CREATED, "replaced": [server_id(7)]})
+    found = load_acquire(str(tmp_path), REQUEST)
+    assert found
+    assert found.replaced == frozenset({server_id(7)})
+
+
 def test_a_post_that_left_no_answer_leaves_its_plan(tmp_path: Path) -> None:
     record(tmp_path, REQUEST, asked=ASKED, created={"machines": CREATED["machines"][:1]})
     found = load_acquire(str(tmp_path), REQUEST)

@@ -42,7 +42,7 @@ STOREYS = (
     ("call", "reclaimed"),
     ("cloud.transport", "housekeeping"),
     ("cloud.service", "cloud.access"),
-    ("cloud.nova", "cloud.neutron", "cloud.resolve", "aftermath"),
+    ("cloud.nova", "cloud.neutron", "cloud.resolve", "aftermath", "making"),
     ("cloud.services",),
     (
         "commands.get_available_templates",

@@ -20,6 +20,7 @@ from hfstack.call import Call
 from hfstack.commands import get_available_templates, request_machines
 from hfstack.facts import Acquire, Planned, Return, Returned
 from hfstack.log import Log
+from hfstack.making import Made
 from hfstack.settings import Settings
 from hfstack.surroundings import Surroundings
 
@@ -70,11 +71,11 @@ def test_a_file_is_stable_and_stands_for_itself(command: str) -> None:
     assert "$id" not in schema
 
 
-def test_a_key_says_what_it_means() -> None:
+def test_a_key_says_what_it_means_and_which_words_there_are() -> None:
     schema = json.loads((SCHEMAS / "getRequestStatus.json").read_text("utf-8"))
     machine = schema["$defs"]["Machine"]["properties"]
     assert machine["launchtime"] == {"description": "Seconds since 1970, UTC.", "type": "integer"}
-    assert machine["result"]["description"] == "`executing`, `fail` or `succeed`."
+    assert machine["result"]["enum"] == ["executing", "fail", "succeed"]
 
 
 # The program's documents
@@ -122,7 +123,7 @@ def test_templates_keep_to_the_schema(around: Surroundings, log: Log) -> None:
 
 def test_the_answer_to_a_request_keeps_to_the_schema(around: Surroundings, log: Log) -> None:
     call = Call(around, Settings(), {}, log, Budget(60))
-    made = [request_machines.Made("a", server_id()), request_machines.Made("b", message="quota")]
+    made = [Made("a", server_id()), Made("b", message="quota")]
     document = request_machines.summed_up(made, REQUEST, call)
     REQUESTED.validate_json(entry.as_json(document), strict=True, extra="forbid")
     assert_keys_are_in_schema("requestMachines", "", document)
@@ -153,6 +154,9 @@ Break = Callable[[dict[str, Any]], object]
         pytest.param(lambda one: one["machines"][0].pop("launchtime"), id="no-launchtime"),
         pytest.param(lambda one: one["machines"][0].pop("privateIpAddress"), id="no-private-address"),
         pytest.param(lambda one: one["machines"][0].update(status=None), id="machine-status-null"),
+        pytest.param(lambda one: one.update(status="completed"), id="a-status-of-no-request"),
+        pytest.param(lambda one: one["machines"][0].update(result="failed"), id="a-result-of-no-machine"),
+        pytest.param(lambda one: one["machines"][0].update(status="RUNNING"), id="a-status-of-no-machine"),
     ],
 )
 def test_a_broken_answer_about_a_request_is_refused(spoil: Break) -> None:
