@@ -42,8 +42,8 @@ STOREYS = (
     ("call", "reclaimed"),
     ("cloud.transport", "housekeeping"),
     ("cloud.service", "cloud.access"),
-    ("cloud.nova", "cloud.neutron", "cloud.resolve", "aftermath", "making"),
-    ("cloud.services",),
+    ("cloud.nova", "cloud.neutron", "cloud.resolve", "aftermath"),
+    ("cloud.services", "making"),
     (
         "commands.get_available_templates",
         "commands.get_request_status",
