@@ -1,21 +1,36 @@
 # hfstack. A newcomer needs two: `make demo` and `make test`. Outputs go to dist/ and .cache/, both ignored by git.
 
 PYTHON ?= python3
+MARGIN ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 FROZEN := dist/linux-x86_64/hfstack/hfstack
-SOURCES := $(shell find hfstack build -type f \( -name '*.py' -o -name '*.spec' \)) pyproject.toml build/requirements.txt
+SOURCES := $(shell find hfstack build -type f \( -name '*.py' -o -name '*.spec' \)) pyproject.toml
 
-.PHONY: help demo test check freeze openstack openstack-stop e2e schemas lock format clean
+# The Python that is frozen (minutes to build, so checkouts may share it) and the libraries with it. Their folders are
+# called by what they are made of: other sources, another folder.
+export HFSTACK_CACHE ?= .cache
+checksum = $(shell cat $(1) | sha256sum | cut -c 1-12)
+RECIPE := $(addprefix build/linux/,build-python.sh sources.sh compiler.sh compiler.txt python.map)
+PORTABLE := $(HFSTACK_CACHE)/python-$(call checksum,$(RECIPE))
+FREEZER := .cache/freezer-$(call checksum,$(RECIPE) build/linux/requirements.txt)
+# every name that wheels for glibc 2.17 go by: pip takes only those that it is told
+OLD_GLIBC := $(foreach tag,manylinux2014 manylinux_2_17 manylinux_2_12 manylinux2010 manylinux_2_5 manylinux1,--platform $(tag)_x86_64)
+
+.PHONY: help demo test check interpreter freeze reproducible portable openstack openstack-stop e2e bench bench-gate schemas lock format clean
 
 help:
 	@echo "make demo            a request's whole life against the sandbox cloud, on any machine with Python >= 3.11"
 	@echo "make test            every test that needs neither root nor a real cloud"
 	@echo "make check           ruff and mypy"
-	@echo "make freeze          the executables: dist/linux-x86_64/hfstack/"
+	@echo "make freeze          the executables: dist/linux-x86_64/hfstack/ (the first time it builds a Python, 6 minutes)"
+	@echo "make reproducible    freezes twice, in two folders, and compares"
+	@echo "make portable        the scenarios with the frozen program inside an older Linux; as root, needs debootstrap"
 	@echo "make openstack       install and start a real OpenStack on loopback; make openstack-stop stops it"
 	@echo "make e2e             the scenarios against the real OpenStack, from source and frozen"
+	@echo "make bench           what a call costs, beside other programs (some minutes); docs/performance.md says how"
+	@echo "make bench-gate      only what has a target; fails on a miss. MARGIN=1.5 allows for a shared machine"
 	@echo "make schemas         docs/schemas/: the JSON Schema of each command's answer, from hfstack/wire.py"
 	@echo "make lock            pin the newest dependencies; make format, make clean"
 
@@ -29,7 +44,7 @@ $(READY): build/requirements.txt pyproject.toml
 	@touch $@
 
 demo: $(READY)
-	@$(BIN)/hfstack demo
+	@$(BIN)/hfstack rehearse --sandbox --machines 3
 
 test: $(READY)
 	$(BIN)/python -m pytest tests -m "not long"
@@ -43,10 +58,25 @@ format: $(READY)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+interpreter: $(PORTABLE)/stamps/tidy
+
+$(PORTABLE)/stamps/tidy:
+	build/linux/build-python.sh $(PORTABLE)
+
+$(FREEZER)/.ready: $(PORTABLE)/stamps/tidy | $(READY)
+	@$(PORTABLE)/python/bin/python3.13 -m venv --clear --without-pip $(FREEZER)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $(FREEZER)/lib/python3.13/site-packages \
+	    --no-deps --require-hashes --only-binary :all: --python-version 3.13 --implementation cp \
+	    --abi cp313 --abi abi3 --abi none $(OLD_GLIBC) --requirement build/linux/requirements.txt
+	@touch $@
+
 freeze: $(FROZEN)
 
-$(FROZEN): $(READY) $(SOURCES)
-	$(BIN)/python build/freeze.py
+$(FROZEN): $(FREEZER)/.ready $(SOURCES)
+	$(FREEZER)/bin/python build/freeze.py
+
+reproducible: $(FREEZER)/.ready
+	$(FREEZER)/bin/python build/linux/reproducible.py
 
 openstack:
 	$(PYTHON) -m tests.openstack install
@@ -61,12 +91,21 @@ e2e: $(FROZEN) openstack
 	$(BIN)/python -m pytest tests/scenarios --cloud sandbox --program frozen
 	$(BIN)/python -m pytest tests/scenarios --cloud openstack --program source --program frozen -m "not long"
 
+bench: $(FROZEN)
+	$(BIN)/python -m tests.bench
+
+bench-gate: $(FROZEN)
+	$(BIN)/python -m tests.bench --gate --margin $(MARGIN)
+
 schemas: $(READY)
 	$(BIN)/python build/schemas.py
 
 lock: $(READY)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --upgrade \
 	    --no-emit-index-url --custom-compile-command "make lock" --output-file build/requirements.txt pyproject.toml
+	$(BIN)/uv pip compile --quiet --python-platform x86_64-manylinux2014 --python-version 3.13 --only-binary :all: \
+	    --extra freeze --constraint build/requirements.txt --generate-hashes --upgrade \
+	    --no-emit-index-url --custom-compile-command "make lock" --output-file build/linux/requirements.txt pyproject.toml
 
 clean:
 	rm -rf dist .cache/freeze .mypy_cache .ruff_cache .pytest_cache .hypothesis

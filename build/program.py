@@ -1,5 +1,11 @@
 """What the frozen executable runs."""
 
-from hfstack.entry import main
+import gc
+import os
 
-main()
+# one answer, and the process is over: nothing is worth collecting, or taking down piece by piece
+gc.disable()
+
+from hfstack.entry import main  # noqa: E402
+
+main(leave=os._exit)

@@ -1,5 +1,11 @@
 """`python -m hfstack COMMAND …`: the source tree's way to call each of the programs."""
 
-from .entry import main
+import gc
+import os
 
-main()
+# one answer, and the process is over: nothing is worth collecting, or taking down piece by piece
+gc.disable()
+
+from .entry import main  # noqa: E402
+
+main(leave=os._exit)

@@ -6,36 +6,38 @@ is deleted without its reason on record, and no machine is handed over before th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from . import cleanup
 from .errors import FactsUnwritable, explain
+from .machine import wants_floating_ip
 from .recording import record
 
 if TYPE_CHECKING:
     from .answer import LookedUp
     from .call import Call
     from .cloud.nova import Nova
+    from .cloud.services import Cloud
     from .facts import Acquire, Return
     from .machine import Record
     from .wire import RequestStatus
 
 
 class Aftermath:
-    """Records and deletes, after the questions of one call."""
+    """Records and deletes, after the questions of one call. `cloud` opens the cloud, for what goes with a server."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, cloud: Callable[[], Cloud]) -> None:
         self.call = call
+        self.cloud = cloud
         self.log = call.log
 
-    def polled(self, request_id: str, asked: Acquire | None) -> None:
+    def polled(self, request_id: str) -> None:
         """Record that HostFactory knows of a request for machines: it asked."""
-        if asked and not asked.polled:
-            self.is_recorded(request_id, "polled.json", {"polled": self.call.now()})
+        self.is_recorded(request_id, "polled.json", {"polled": self.call.now()})
 
     def of_acquire(
-        self, nova: Nova, request_id: str, asked: Acquire | None, records: Iterable[Record], found: RequestStatus
+        self, nova: Nova, request_id: str, asked: Acquire, records: Iterable[Record], found: RequestStatus
     ) -> RequestStatus:
         """Record and delete the machines that failed; returns the answer."""
         provider, records = self.call.around.provider, list(records)
@@ -57,7 +59,9 @@ class Aftermath:
         }
         replaced = cleanup.replaced(request_id, provider, asked, records)
         reasons |= dict.fromkeys(replaced, "it found no host, and another was asked for")
-        told = self.delete(nova, reasons, found)
+        # the floating IP of a server that was replaced is that of the other
+        owners = [one for one in records if one["id"] not in asked.replaced]
+        told = self.delete(nova, reasons, owners, found)
         if self.ended(request_id, asked, found):
             return told
         # housekeeping takes a request that neither was polled nor has ended, on record, for one that HostFactory never
@@ -73,25 +77,32 @@ class Aftermath:
             fact = {"machineId": server_id, "gone": now, "how": how}
             self.is_recorded(request_id, f"gone-{server_id}.json", fact)
         stuck = cleanup.of_return(self.call.around.provider, asked, seen, now)
-        told = self.delete(nova, dict.fromkeys(stuck, "it was given back"), found)
+        records = [one for one in seen.values() if one]
+        told = self.delete(nova, dict.fromkeys(stuck, "it was given back"), records, found)
         self.ended(request_id, asked, found)
         return told
 
-    def delete(self, nova: Nova, reasons: Mapping[str, str], found: RequestStatus) -> RequestStatus:
-        """Delete servers by their ids; returns the answer, with the trouble that there was."""
+    def delete(
+        self, nova: Nova, reasons: Mapping[str, str], records: Sequence[Record], found: RequestStatus
+    ) -> RequestStatus:
+        """Delete servers by their ids, with the floating IPs of `records`; returns the answer, with any trouble."""
         if not reasons:
             return found
         outcomes, trouble = nova.delete_all(reasons)
         for server_id, outcome in outcomes.items():
             self.log.info(f"asked Nova to delete {server_id} ({outcome.value}): {reasons[server_id]}")
+        if any(map(wants_floating_ip, records)):
+            from .addressing import release_going
+
+            release_going(self.cloud(), found["requestId"], records, outcomes)
         if trouble is None:
             return found
         words = f"a server could not be deleted: {explain(trouble)}"
         return {**found, "message": f"{found['message']}; {words}" if found["message"] else words}
 
-    def ended(self, request_id: str, asked: Acquire | Return | None, found: RequestStatus) -> bool:
+    def ended(self, request_id: str, asked: Acquire | Return, found: RequestStatus) -> bool:
         """Record that a request was answered as over; `False` if it is, and that cannot be recorded."""
-        if not asked or asked.ended or found["status"] == "running":
+        if asked.ended or found["status"] == "running":
             return True
         ids = [machine["machineId"] for machine in found["machines"]]
         fact = {"ended": self.call.now(), "status": found["status"], "machineIds": ids}

@@ -7,13 +7,14 @@ What is not known is `executing`: HostFactory keeps the request and asks again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from . import machine, states
 from .facts import Acquire, Failed, Planned, Return, Returned
 from .machine import Record
-from .states import MachineStatus, Result
-from .wire import Machine, RequestStatus, Status
+from .named import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from .wire import Machine, MachineStatus, RequestStatus, Result, Status
 
 GONE = None
 """Stands for a server that Nova itself says is not there (404 on its id)."""
@@ -48,7 +49,7 @@ def acquire(
     """
     if asked is None and not servers:
         reason = "no server carries the tag of this request, and nothing is recorded of it"
-        return RequestStatus(requestId=request_id, status="complete_with_error", message=reason, machines=[])
+        return {"requestId": request_id, "status": "complete_with_error", "message": reason, "machines": []}
     tag = f"hf:{request_id}"
     deadline, timeout = acquire_deadline(asked, servers, rules)
     overdue = now >= deadline
@@ -123,6 +124,9 @@ def acquired(record: Record, rules: Rules, overdue: bool, timeout: int, fallback
     address = machine.private_address(record, rules.networks)
     if result == states.SUCCEED and not address:
         result, message = states.EXECUTING, "it has no fixed address yet"
+    elif result == states.SUCCEED and machine.lacks_floating_ip(record):
+        reasons = ("it has no floating IP yet", str(record.get(machine.WHY_NO_FLOATING_IP, "")))
+        result, message = states.EXECUTING, ": ".join(filter(None, reasons))
     if result == states.EXECUTING and overdue:
         result = states.FAIL
         message = f"not ready after {timeout} s: {machine.state(record)}" + (f", {message}" if message else "")
@@ -172,7 +176,7 @@ def acquire_status(
         message = summary(machines)
     else:
         status = "complete"
-    return RequestStatus(requestId=request_id, status=status, message=message, machines=machines)
+    return {"requestId": request_id, "status": status, "message": message, "machines": machines}
 
 
 # Return
@@ -195,7 +199,7 @@ def returned(request_id: str, asked: Return, seen: LookedUp, now: float) -> Requ
         status, message = "complete_with_error", summary(machines)
     else:
         status = "complete"
-    return RequestStatus(requestId=request_id, status=status, message=message, machines=machines)
+    return {"requestId": request_id, "status": status, "message": message, "machines": machines}
 
 
 def given_back(one: Returned, seen: LookedUp, overdue: bool, timeout: int) -> Machine:
@@ -243,12 +247,12 @@ def unanswered(request_id: str, asked: Acquire | Return | None, reason: str) -> 
         machines = returned(request_id, asked, {}, before_any_deadline)["machines"]
     elif asked:
         machines = acquire(request_id, asked, (), {}, Rules(), before_any_deadline)["machines"]
-    return RequestStatus(requestId=request_id, status="running", message=reason, machines=machines)
+    return {"requestId": request_id, "status": "running", "message": reason, "machines": machines}
 
 
 def unknown(request_id: str, reason: str) -> RequestStatus:
     """Answer for an id that names no request of ours."""
-    return RequestStatus(requestId=request_id, status="complete_with_error", message=reason, machines=[])
+    return {"requestId": request_id, "status": "complete_with_error", "message": reason, "machines": []}
 
 
 # Entries
@@ -259,14 +263,14 @@ def entry(
 ) -> Machine:
     """Build the entry of a server that was seen."""
     launched = machine.launch_time(record)
-    built = Machine(
-        machineId=str(record["id"]),
-        name=machine.host_name(record),
-        result=result,
-        privateIpAddress=address,
-        launchtime=fallback_time if launched is None else launched,
-        message=message,
-    )
+    built: Machine = {
+        "machineId": str(record["id"]),
+        "name": machine.host_name(record),
+        "result": result,
+        "privateIpAddress": address,
+        "launchtime": fallback_time if launched is None else launched,
+        "message": message,
+    }
     if status is not None:
         built["status"] = status
     public = machine.public_address(record)

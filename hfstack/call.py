@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
 
 from .budget import Budget
 from .log import Log
+from .named import TYPE_CHECKING, NamedTuple
 from .surroundings import Surroundings
 
 if TYPE_CHECKING:
+    from .cloud.cache import Known
     from .settings import Settings
 
 
@@ -22,5 +23,7 @@ class Call(NamedTuple):
     env: Mapping[str, str]
     log: Log
     budget: Budget
+    known: Known | None = None
+    """What an earlier call learned of the way into the cloud."""
     now: Callable[[], float] = time.time
     """Seconds since 1970."""

@@ -6,17 +6,25 @@ Exit 0 when the answer is known or "still running"; 1 with `{"message": …}` ot
 
 from __future__ import annotations
 
-import importlib
+import gc
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
 
-from . import __version__, wire
+from . import __version__, reading
 from .budget import Budget
+from .call import Call
+from .cloud import cache
 from .errors import CloudTrouble, ConfigError, FactsUnwritable, InputError, NothingReported, Refusal
 from .log import Log
+from .named import TYPE_CHECKING
 from .surroundings import Surroundings, is_lsf, look_around, time_budget
+
+if TYPE_CHECKING:
+    from .settings import Settings
 
 COMMANDS = {
     "getAvailableTemplates": "hfstack.commands.get_available_templates",
@@ -39,17 +47,19 @@ The environment says the rest: HF_PROVIDER_NAME, HF_PROVIDER_CONFDIR, HF_PROVIDE
 """
 
 
-def main() -> None:
-    """Run the command that the program is called by, and end the process."""
+def main(leave: Callable[[int], object] = sys.exit) -> None:
+    """Run the command that the program is called by, and end the process; one of HostFactory's by `leave`."""
     name = os.path.basename(sys.argv[0])
     name = name[:-4] if name.lower().endswith(".exe") else name
     arguments = sys.argv[1:]
     if name not in COMMANDS and arguments and arguments[0] in COMMANDS:
         name, *arguments = arguments
     if name in COMMANDS:
-        sys.exit(run(name, arguments, os.environ))
+        leave(run(name, arguments, os.environ))
+        return
     from .admin import main as admin
 
+    gc.enable()
     sys.exit(admin(arguments))
 
 
@@ -77,18 +87,30 @@ def run(name: str, arguments: Sequence[str], env: Mapping[str, str]) -> int:
 def answer(name: str, arguments: Sequence[str], env: Mapping[str, str], around: Surroundings, log: Log) -> object:
     """Read the input, load the settings, and let the command answer."""
     path = input_path(name, arguments)
-    document = wire.read_document(path)
+    document = reading.read_document(path)
 
-    from . import settings
-    from .call import Call
-
-    capture_library_logs(log)
-    configured = settings.load(around, log)
+    known = cache.load(around, env, time.time())
+    configured = as_settings(known.settings) if known else load_settings(around, log)
     if configured.logLevel:
         log.set_level(configured.logLevel)
     budget = Budget(time_budget(around, configured.actionTimeout))
-    command = importlib.import_module(COMMANDS[name])
-    return command.run(document, "standard input" if path == "-" else path, Call(around, configured, env, log, budget))
+    command = __import__(COMMANDS[name], fromlist=["run"])
+    return command.run(
+        document, "standard input" if path == "-" else path, Call(around, configured, env, log, budget, known)
+    )
+
+
+def load_settings(around: Surroundings, log: Log) -> Settings:
+    """Read and validate the provider's configuration. Raises `ConfigError`."""
+    from . import settings
+
+    return settings.load(around, log)
+
+
+def as_settings(cached: Mapping[str, object]) -> Settings:
+    """Return settings that an earlier call has validated, without loading what validates them."""
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in cached.items()}
+    return SimpleNamespace(**values)  # type: ignore[return-value] # it has the same attributes
 
 
 def input_path(name: str, arguments: Sequence[str]) -> str:
@@ -97,23 +119,6 @@ def input_path(name: str, arguments: Sequence[str]) -> str:
         return arguments[1]
     found = " ".join(arguments) or "nothing"
     raise InputError(f"arguments: found {found}, wanted {name} -f FILE (or --help, --version)")
-
-
-def capture_library_logs(log: Log) -> None:
-    """Send what libraries warn about to the log; Python's own fallback would print it on stderr.
-
-    Their DEBUG lines are never taken: they hold request bodies.
-    """
-    import logging
-
-    class ToLog(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            log.write("WARNING", f"{record.name}: {record.getMessage()}")
-
-    root = logging.getLogger()
-    root.handlers = [ToLog(logging.WARNING)]
-    root.setLevel(logging.WARNING)
-    logging.captureWarnings(capture=True)
 
 
 def places(error: BaseException) -> list[str]:
@@ -145,7 +150,3 @@ def put(text: str, exit_code: int) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return exit_code
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,7 @@
 """What is recorded of each request: one folder, one small JSON file per fact, written once and never changed.
 
-    <workdir>/requests/req-<uuid4>/asked.json      {"asked", "templateId", "names", "requestTimeout"}
+    <workdir>/requests/req-<uuid4>/asked.json      {"asked", "templateId", "names", "requestTimeout",
+                                                    "floatingNetwork": id, where the machines get floating IPs}
                                    created.json    {"machines": [{"name", "machineId" or "", "message"}],
                                                     "replaced": [ids of servers that found no host]}
                                    polled.json     {"polled"}: HostFactory asked for the first time
@@ -24,9 +25,12 @@ from __future__ import annotations
 import json
 import os
 import re
-from typing import Any, NamedTuple
 
 from .errors import FactsUnreadable
+from .named import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Any
 
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
@@ -75,6 +79,8 @@ class Acquire(NamedTuple):
     ended: bool = False
     replaced: frozenset[str] = frozenset()
     """Ids of servers that found no host, in place of which others were asked for."""
+    floating_network: str = ""
+    """Id of the network that the machines get floating IPs of; "" if they get none."""
 
 
 class Return(NamedTuple):
@@ -149,7 +155,8 @@ def load_acquire(workdir: str, request_id: str) -> Acquire | None:
         failed = tuple(load_failed(folder, key) for key in keys(recorded, "failed-"))
         polled, ended = "polled.json" in recorded, "ended.json" in recorded
         replaced = frozenset(check(one, str) for one in check((created or {}).get("replaced", []), list))
-        return Acquire(moment(asked), int(asked["requestTimeout"]), machines, failed, polled, ended, replaced)
+        network = text(asked, "floatingNetwork")
+        return Acquire(moment(asked), int(asked["requestTimeout"]), machines, failed, polled, ended, replaced, network)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise malformed(folder, error) from None
 

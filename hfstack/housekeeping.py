@@ -1,7 +1,8 @@
-"""What is tidied up beside getReturnRequests's answer: servers that nobody will ever use, and old records. Pure.
+"""What is tidied up beside getReturnRequests's answer: servers and floating IPs that nobody uses, old records. Pure.
 
-Only servers of ours are deleted: the record itself shows all three of our tags, and the request is on record. What only
-a person does to a server (pausing, suspending, rescuing, shelving, locking) is the person's business.
+Only what is ours is deleted: a server's record itself shows all three of our tags, a floating IP's description is ours
+to the letter, and the request is on record. What only a person does to a server (pausing, suspending, rescuing,
+shelving, locking) is the person's business.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from . import cleanup, machine, reclaimed
+from . import cleanup, floating, machine, reclaimed
 from .facts import Acquire, Return, Stored
+from .floating import FloatingIP
 from .machine import Record
 
 DAY = 86400
@@ -35,6 +37,13 @@ class Leftover(NamedTuple):
     reason: str
     key: str = ""
     """What the fact of its failure is called by, which must be on record first; "" if none is wanted."""
+
+
+class Owner(NamedTuple):
+    """The request that a floating IP was taken for."""
+
+    request_id: str
+    request: Acquire
 
 
 def leftovers(
@@ -88,6 +97,33 @@ def of_ended(one: Stored, asked: Acquire, servers: Iterable[Record], given_back:
         elif one.told is not None and server_id not in one.told | created | given_back:
             found.append(Leftover(one.request_id, record, "it appeared after the end of its request"))
     return found
+
+
+def owners(stored: Iterable[Stored], provider: str) -> dict[str, Owner]:
+    """Return the requests that took floating IPs, by the descriptions of all that they may have taken."""
+    return {
+        floating.describe(provider, one.request_id, planned.name): Owner(one.request_id, one.asked)
+        for one in stored
+        if isinstance(one.asked, Acquire) and one.asked.floating_network
+        for planned in one.asked.machines
+    }
+
+
+def abandoned(
+    shown: Iterable[FloatingIP],
+    owned: Mapping[str, Owner],
+    alive: Iterable[Record],
+    provider: str,
+    now: float,
+    patience: Patience,
+) -> list[FloatingIP]:
+    """Return the floating IPs to release, of those that Neutron shows: they lead nowhere, and no server waits for them.
+
+    `owned` is what `owners` returns. A requestMachines that may still be running is about to ask for the servers.
+    """
+    awaited = {floating.of(record, provider) for record in alive}
+    idle = [one for one in shown if not one.port_id and one.description not in awaited and one.description in owned]
+    return [one for one in idle if now - owned[one.description].request.asked > patience.unfinished]
 
 
 def history(stored: Sequence[Stored], alive: Iterable[Record], now: float, patience: Patience) -> list[str]:

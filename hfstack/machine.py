@@ -6,19 +6,27 @@ has only `id`, `status`, `tenant_id`, `created` and `links`.
 
 from __future__ import annotations
 
-import calendar
 import re
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from datetime import datetime
 
 from . import states
+from .named import TYPE_CHECKING
 
-Record = Mapping[str, Any]
+if TYPE_CHECKING:
+    from typing import Any
+
+Record = Mapping[str, "Any"]
 """A server as Nova shows it."""
 
 MAX_MESSAGE = 500
 """Characters of a fault that go into a machine's message."""
+
+FLOATING_NETWORK = "hf_floating_network"
+"""Metadata of a server that is to have a floating IP: the id of the network that it is taken from."""
+
+WHY_NO_FLOATING_IP = "hf:why_no_floating_ip"
+"""What a poll adds to a record, beside Nova's keys: why the server's floating IP could not be attached."""
 
 TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z?$")
 
@@ -82,7 +90,7 @@ def epoch(text: object) -> int | None:
     if not match:
         return None
     try:
-        return calendar.timegm(time.strptime(match[1], "%Y-%m-%dT%H:%M:%S"))
+        return int(datetime.fromisoformat(f"{match[1]}+00:00").timestamp())
     except ValueError:
         return None
 
@@ -104,6 +112,17 @@ def private_address(record: Record, networks: Sequence[str] = ()) -> str:
 def public_address(record: Record) -> str:
     """Return the first floating IPv4, else floating IPv6, else "". The user-set accessIPv4 is no address of a NIC."""
     return first_by_version([address for _, address in addresses(record) if not is_fixed(address)])
+
+
+def wants_floating_ip(record: Record) -> bool:
+    """Tell whether the record itself says that the server is to have a floating IP."""
+    metadata = record.get("metadata")
+    return isinstance(metadata, Mapping) and FLOATING_NETWORK in metadata
+
+
+def lacks_floating_ip(record: Record) -> bool:
+    """Tell whether a server is to have a floating IP and shows none."""
+    return wants_floating_ip(record) and not public_address(record)
 
 
 def addresses(record: Record) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 from . import user_data
 from .errors import ConfigError, InputError
+from .machine import FLOATING_NETWORK
+from .reading import MachineRequest
 from .template import METADATA_KEY, BootVolume, Template
-from .wire import MachineRequest
 
 PROVIDER = re.compile(r"[^/,]{1,56}\Z")
 
@@ -29,6 +30,8 @@ class Resolved(NamedTuple):
     server_group: str | None = None
     zone: str | None = None
     """`None` lets the cloud choose."""
+    floating_network: str | None = None
+    """The network that each machine gets a floating IP of."""
 
 
 def server_body(
@@ -53,6 +56,8 @@ def server_body(
         "hf_index": str(index),
         "hf_count": str(wanted.machine_count),
     }
+    if resolved.floating_network:
+        ours[FLOATING_NETWORK] = resolved.floating_network
     server: dict[str, Any] = {
         "name": name,
         "flavorRef": resolved.flavor,

@@ -7,14 +7,17 @@ of no use. What Nova cannot show proves nothing.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import machine, states
 from .answer import GONE, LookedUp
 from .cleanup import is_ours
 from .facts import Acquire, Return, Stored
 from .machine import Record
-from .wire import ReturnedMachine, ReturnRequest
+
+if TYPE_CHECKING:
+    from .reading import ReturnedMachine
+    from .wire import ReturnRequest
 
 DRAIN = "hf-drain"
 """The tag of a server that is to be given back; `hf-drain:120` gives its work 120 seconds."""
@@ -71,7 +74,7 @@ def requests(known: Sequence[Known], seen: LookedUp, provider: str, reclaimed: C
         seconds = grace(record, provider, reclaimed)
         if seconds is not None:
             name = one.name or (machine.host_name(record) if record else one.machine_id)
-            found[one.machine_id] = ReturnRequest(machine=name, machineId=one.machine_id, gracePeriod=seconds)
+            found[one.machine_id] = {"machine": name, "machineId": one.machine_id, "gracePeriod": seconds}
     return list(found.values())
 
 

@@ -10,18 +10,29 @@ deleting does in each); HostFactory's `getRequestStatus` reference (results and 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from .named import TYPE_CHECKING, NamedTuple
 
-EXECUTING, SUCCEED, FAIL = "executing", "succeed", "fail"
-RUNNING, STOPPED, STOPPING = "running", "stopped", "stopping"
-SHUTTING_DOWN, TERMINATED = "shutting-down", "terminated"
+if TYPE_CHECKING:
+    from typing import Final
+
+    from .wire import MachineStatus, Result
+
+EXECUTING: Final = "executing"
+FAIL: Final = "fail"
+SUCCEED: Final = "succeed"
+
+RUNNING: Final = "running"
+SHUTTING_DOWN: Final = "shutting-down"
+STOPPED: Final = "stopped"
+STOPPING: Final = "stopping"
+TERMINATED: Final = "terminated"
 
 ANY = None
 """Matches every value of a column; as a machine status it leaves the optional key out."""
 
+
 Values = frozenset[object] | set[object] | None
-Outcome = tuple[str, str | None]
-"""(result, machine status)."""
+Outcome = tuple["Result", "MachineStatus | None"]
 
 
 class Row(NamedTuple):

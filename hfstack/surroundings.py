@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from .errors import ConfigError
+from .named import NamedTuple
 
 DEFAULT_PROVIDER = "openstack"
 

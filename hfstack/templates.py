@@ -16,9 +16,9 @@ from pydantic import ValidationError
 
 from . import user_data
 from .errors import ConfigError
+from .reading import kind
 from .surroundings import Surroundings
 from .template import Template
-from .wire import kind
 from .written import find_file, first_mistake, read_object
 
 ALIASES = {

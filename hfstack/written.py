@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from . import wire
+from . import reading
 from .errors import ConfigError, InputError
 from .surroundings import Surroundings
 
@@ -39,21 +39,23 @@ WANTED = {
 
 def find_file(around: Surroundings, ending: str) -> str | None:
     """Return the path of the provider's own file, else of the common one; `None` if there is neither."""
-    for provider in dict.fromkeys((around.provider, "openstack")):
-        path = os.path.join(around.confdir, f"{provider}{ending}")
-        if os.path.exists(path):
-            return path
-    return None
+    return next((path for path in places(around, ending) if os.path.exists(path)), None)
+
+
+def places(around: Surroundings, ending: str) -> list[str]:
+    """Return where such a file may be, the provider's own first."""
+    providers = dict.fromkeys((around.provider, "openstack"))
+    return [os.path.join(around.confdir, f"{provider}{ending}") for provider in providers]
 
 
 def read_object(path: str) -> dict[str, Any]:
     """Read a file that holds one JSON object. Raises `ConfigError`."""
     try:
-        document = wire.read_document(path)
+        document = reading.read_document(path)
     except InputError as error:
         raise ConfigError(str(error)) from None
     if not isinstance(document, dict):
-        raise ConfigError(f"{path}: found {wire.kind(document)}, wanted an object")
+        raise ConfigError(f"{path}: found {reading.kind(document)}, wanted an object")
     return document
 
 
@@ -71,4 +73,4 @@ def first_mistake(error: ValidationError, document: Mapping[str, object]) -> str
         if isinstance(found, dict) and part not in found:
             return f"{field} is missing"
         found = found[part]
-    return f"{field} is {wire.kind(found)}, wanted {wanted}"
+    return f"{field} is {reading.kind(found)}, wanted {wanted}"

@@ -14,12 +14,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--version", action="version", version=f"hfstack {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("sandbox", help="a small OpenStack on loopback, for rehearsals", add_help=False)
-    commands.add_parser("demo", help="take a request through its life against the sandbox", add_help=False)
+    commands.add_parser("rehearse", help="play HostFactory against a site's set-up, or the sandbox", add_help=False)
     known, rest = parser.parse_known_args(arguments[:1]), arguments[1:]
     if known[0].command == "sandbox":
         from hfstack.sandbox import serve
 
         return serve(rest)
-    from .demo import demo
+    from .rehearse import rehearse
 
-    return demo(rest)
+    return rehearse(rest)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import yaml
 from keystoneauth1 import exceptions as ksa
+from keystoneauth1.identity.base import BaseIdentityPlugin
 from openstack import exceptions as sdk
 from openstack.config import OpenStackConfig, loader
 from openstack.config.cloud_region import CloudRegion
@@ -20,11 +22,14 @@ from openstack.config.cloud_region import CloudRegion
 from hfstack import __version__
 from hfstack.budget import Budget
 from hfstack.errors import CloudTrouble, ConfigError
+from hfstack.log import Log
 from hfstack.machine import one_line
+from hfstack.reading import kind
 from hfstack.settings import Settings
-from hfstack.wire import kind
+from hfstack.surroundings import Surroundings
 
-from .transport import BoundedSession, SessionTransport, translated
+from .cache import Known
+from .session import BoundedSession, SessionTransport, ca_file, capture_library_logs, has_proxy, translated
 
 
 class Access:
@@ -56,6 +61,33 @@ class Access:
         found = self.endpoint("image").rstrip("/")
         return found if found.endswith("/v2") else found + "/v2"
 
+    def endpoint_of(self, service: str) -> str:
+        """Return the URL below which one of the services' APIs is: compute, network, image."""
+        return {"compute": self.compute_endpoint, "network": self.network_endpoint, "image": self.image_endpoint}[
+            service
+        ]()
+
+    def known(self, env: Mapping[str, str], settings: Mapping[str, object]) -> Known | None:
+        """Return what suffices to ask the services with the token alone; `None` where that would not be the same.
+
+        It is not with a proxy, a client certificate, a server whose certificate is not looked at, or a login that gives
+        no token that ends. Logs in, if that is still to do. Raises `CloudTrouble`.
+        """
+        auth, cafile = self.session.auth, ca_file(self.session.verify, env)
+        if self.session.cert or not os.path.isfile(cafile) or not isinstance(auth, BaseIdentityPlugin):
+            return None
+        endpoints = {"compute": self.compute_endpoint()}
+        for service in ("network", "image"):
+            with suppress(CloudTrouble):
+                endpoints[service] = self.endpoint_of(service)
+        login = translated(lambda: auth.get_access(self.session), endpoints["compute"])
+        headers = translated(lambda: auth.get_headers(self.session), endpoints["compute"])
+        plain = all(url.isascii() and not has_proxy(url) for url in endpoints.values())
+        token = login.auth_token
+        if not plain or not token or not login.expires or headers != {"X-Auth-Token": token}:
+            return None
+        return Known(token, login.expires.timestamp(), endpoints, cafile, settings)
+
     def endpoint(self, service: str, **versions: str) -> str:
         """Return a service's endpoint: the one that clouds.yaml sets, else the catalogue's. Raises `CloudTrouble`."""
         override = self.region.get_endpoint(service)
@@ -85,11 +117,15 @@ class Access:
         return str(found)
 
 
-def open_access(settings: Settings, confdir: str, env: Mapping[str, str], budget: Budget | None = None) -> Access:
+def open_access(
+    settings: Settings, confdir: str, env: Mapping[str, str], budget: Budget | None = None, log: Log | None = None
+) -> Access:
     """Find the site's credentials and prepare the login. Nothing is sent yet. Raises `ConfigError`.
 
-    Without a budget the requests are bounded by `httpTimeout` alone.
+    Without a budget the requests are bounded by `httpTimeout` alone. What the libraries warn about goes to the log.
     """
+    if log:
+        capture_library_logs(log)
     own_file = find_own_file(settings, confdir)
     where = own_file or "clouds.yaml or OS_* variables"
     try:
@@ -100,6 +136,15 @@ def open_access(settings: Settings, confdir: str, env: Mapping[str, str], budget
     except (TypeError, AttributeError, KeyError, ValueError):
         raise ConfigError(f"{where} has an unexpected shape, wanted clouds: NAME: auth: …") from None
     return Access(prepare_login(config, name, settings, where), budget or Budget(float("inf")))
+
+
+def files_of(around: Surroundings, settings: Settings, env: Mapping[str, str]) -> list[str]:
+    """Return the files that say how to log in, and those that would say it if they were there."""
+    own = (os.path.join(around.confdir, "clouds.yaml"), find_own_file(settings, around.confdir) or "")
+    secure = (os.path.join(os.path.dirname(one), "secure.yaml") for one in own if one)
+    named = (env.get(f"OS_CLIENT_{kind}_FILE", "") for kind in ("CONFIG", "SECURE", "VENDOR"))
+    usual = (*loader.CONFIG_FILES, *loader.SECURE_FILES, *loader.VENDOR_FILES)
+    return [one for one in dict.fromkeys((*own, *secure, *named, *usual)) if one]
 
 
 def prepare_login(config: OpenStackConfig, name: str, settings: Settings, where: str) -> CloudRegion:

@@ -6,9 +6,8 @@ description that a row itself shows.
 
 from __future__ import annotations
 
-import json
 import urllib.parse
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hfstack.errors import CloudTrouble, Refusal, explain
@@ -16,7 +15,7 @@ from hfstack.floating import FloatingIP
 
 from .nova import at_once
 from .service import Service, openstack_ids, rows, said
-from .transport import Reply, Unreachable
+from .transport import Unreachable
 
 FIELDS = ("id", "floating_ip_address", "description", "port_id")
 
@@ -94,14 +93,39 @@ class FloatingIPs:
         }
 
     def attach(self, one: FloatingIP, port_id: str, address: str) -> None:
-        """Have a floating IP lead to a port's fixed IPv4 address. Raises `CloudTrouble`, with Neutron's reason."""
+        """Have a floating IP lead to a port's fixed IPv4 address. A PUT may be repeated. Raises `CloudTrouble`."""
         target = {"port_id": port_id, "fixed_ip_address": address}
-        reply = self.service.patiently("PUT", path(one.id), {"floatingip": target})
+        reply = self.service.patiently("PUT", path_of(one.id), {"floatingip": target})
         if reply.status != 200:
-            raise self.service.refusal(reply)
+            reason = f"Neutron does not attach {one.address}: {reply.status} {said(reply)}".rstrip()
+            raise CloudTrouble(reason, openstack_ids(reply))
 
     def release(self, descriptions: Collection[str]) -> None:
-        """Release the floating IPs of these descriptions. Raises `CloudTrouble` after all that could be done."""
-        _, trouble = self.delete_all(one.id for one in self.find(descriptions))
+        """Release the floating IPs of these descriptions. Raises `CloudTrouble`, after all that could be done."""
+        self.delete_all(self.find(descriptions))
+
+    def delete_all(self, doomed: Iterable[FloatingIP]) -> None:
+        """Delete floating IPs, a few at a time. Raises the first `CloudTrouble`, after all that could be done."""
+        by_id = {one.id: one for one in doomed}
+        deleted, trouble = at_once(self.delete, by_id, stop_at=Unreachable)
+        for floating_id in deleted:
+            one = by_id[floating_id]
+            self.service.log.info(f"released the floating IP {one.address}: {one.description}")
         if trouble is not None:
             raise trouble
+
+    def delete(self, floating_id: str) -> None:
+        """Delete a floating IP, attached or not; one that is gone is fine. Raises `CloudTrouble`."""
+        reply = self.service.patiently("DELETE", path_of(floating_id))
+        if reply.status not in {204, 404}:
+            raise self.service.refusal(reply)
+
+
+def path_of(floating_id: str) -> str:
+    """Return the path of one floating IP."""
+    return "/floatingips/" + urllib.parse.quote(floating_id, safe="")
+
+
+def shown(row: Mapping[str, Any]) -> FloatingIP:
+    """Return a floating IP from Neutron's JSON."""
+    return FloatingIP(*(str(row.get(field) or "") for field in FIELDS))

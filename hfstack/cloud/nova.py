@@ -12,16 +12,19 @@ import time
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
-from typing import Any, TypeVar
 
 from hfstack import machine
 from hfstack.errors import CloudTrouble, Refusal
 from hfstack.machine import Record
+from hfstack.named import TYPE_CHECKING
 
 from .service import Service, openstack_ids, said
 from .transport import Reply, Unreachable
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
 
 MICROVERSION = "2.79"
 
@@ -41,7 +44,7 @@ NO_ZONE = "availability zone is not available"
 ZONE_UNAVAILABLE = "ZoneUnavailable"
 """The code of that refusal: another zone may do."""
 
-PLAIN_NAME = re.compile(r"[A-Za-z0-9-]+\Z")
+PLAIN_NAME = r"[A-Za-z0-9-]+\Z"
 """What means the same in every database's regular expressions."""
 
 
@@ -90,7 +93,7 @@ class Nova:
         since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment - CLOCK_SKEW))
         query = {"changes-since": since, "limit": str(PAGE)}
         beginning = os.path.commonprefix(list(names))  # noqa: RUF071 - characters are what is wanted
-        if PLAIN_NAME.match(beginning):
+        if re.match(PLAIN_NAME, beginning):
             query["name"] = f"^{beginning}"
         document, reply = self.service.get_json("/servers/detail?" + urllib.parse.urlencode(query))
         self.check_microversion(reply)

@@ -41,6 +41,10 @@ class Resolver:
         """Return the id of a network that is named, or that the named port is in. Raises `Refusal`, `CloudTrouble`."""
         return self.once("network", wanted, self.find_network)
 
+    def external_network(self, wanted: str) -> str:
+        """Return the id of a network that gives floating IPs. Raises `Refusal`, `CloudTrouble`."""
+        return self.once("floatingNetwork", wanted, self.find_external_network)
+
     def security_group(self, wanted: str) -> str:
         """Return the id of a security group. Raises `Refusal`, `CloudTrouble`."""
         return self.once("securityGroups", wanted, self.find_security_group)
@@ -85,6 +89,14 @@ class Resolver:
             if ports:
                 return str(ports[0].get("network_id"))
         return only("network", wanted, found)
+
+    def find_external_network(self, wanted: str) -> str:
+        """Ask Neutron."""
+        found = self.neutron_rows("networks", wanted)
+        external = [row for row in found if row.get("router:external") is True]
+        if found and not external:
+            raise Refusal(f"network {wanted} gives no floating IPs: it is not router:external", "NotExternal")
+        return only("network", wanted, external)
 
     def find_security_group(self, wanted: str) -> str:
         """Ask Neutron."""

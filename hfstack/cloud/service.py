@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-import email.utils
 import json
 import time
 from collections.abc import Mapping
-from typing import Any, Protocol
 
 from hfstack.budget import Budget
 from hfstack.errors import CloudTrouble
 from hfstack.log import Log
 from hfstack.machine import one_line
+from hfstack.named import TYPE_CHECKING
 
 from .transport import Reply, Unreachable
+
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+
+    class Transport(Protocol):
+        """Sends one request."""
+
+        def send(
+            self, method: str, url: str, headers: Mapping[str, str], timeout: float, body: bytes | None = None
+        ) -> Reply:
+            """Return the answer, whatever its status. Raises `CloudTrouble`, `ConfigError`."""
+
 
 PAUSES = (0.5, 1.5)
 """Seconds before the second and the third attempt of a GET or DELETE, where no Retry-After says otherwise.
@@ -22,15 +33,6 @@ HostFactory asks again in half a minute, so more attempts would only hold it up.
 """
 
 RETRIED = frozenset({413, 429, 502, 503, 504})
-
-
-class Transport(Protocol):
-    """Sends one request."""
-
-    def send(
-        self, method: str, url: str, headers: Mapping[str, str], timeout: float, body: bytes | None = None
-    ) -> Reply:
-        """Return the answer, whatever its status. Raises `CloudTrouble`, `ConfigError`."""
 
 
 class Service:
@@ -58,21 +60,21 @@ class Service:
         """GET `path`, patiently. Raises `CloudTrouble` if there is no answer."""
         return self.patiently("GET", path)
 
-    def patiently(self, method: str, path: str) -> Reply:
+    def patiently(self, method: str, path: str, document: object = None) -> Reply:
         """Send what may be repeated, again after a passing fault, and return the last answer, whatever its status.
 
         Raises `CloudTrouble` if there is none.
         """
         for pause in PAUSES:
             try:
-                reply = self.once(method, path)
+                reply = self.once(method, path, document)
             except Unreachable:
                 if not self.waited(pause):
                     raise
                 continue
             if reply.status not in RETRIED or not self.waited(retry_after(reply, pause)):
                 return reply
-        return self.once(method, path)
+        return self.once(method, path, document)
 
     def once(self, method: str, path: str, document: object = None) -> Reply:
         """Send one request, with a JSON document if there is one, and never again. Raises `CloudTrouble`."""
@@ -155,6 +157,8 @@ def retry_after(reply: Reply, default: float) -> float:
     value = reply.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdecimal():
         return float(value)
+    import email.utils
+
     try:
         moment = email.utils.parsedate_to_datetime(value).timestamp()
     except (ValueError, OverflowError):

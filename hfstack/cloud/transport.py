@@ -1,23 +1,25 @@
-"""One HTTP request to one endpoint of the cloud, through the SDK's session.
+"""One HTTP request to one endpoint of the cloud, with a token that is at hand. The standard library alone.
 
-The session logs in when it must, once more after a 401, and knows the site's proxies, certificates and odd ways to log
-in. Nothing here is repeated and no status is an error: that is for the caller to judge.
+A poll that finds such a token in the cache needs nothing else. Whatever this does not speak (proxies, client
+certificates, odd ways to log in) goes through the SDK's session, `session.py`. Nothing here is repeated and no status
+is an error: that is for the caller to judge.
 """
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+import http.client
+import select
+import socket
+import sys
+import urllib.parse
+from collections.abc import Mapping
 
-import requests
-from keystoneauth1 import exceptions as ksa
-from keystoneauth1.session import Session
+from hfstack import __version__
+from hfstack.errors import CloudTrouble
+from hfstack.named import TYPE_CHECKING, NamedTuple
 
-from hfstack.budget import Budget
-from hfstack.errors import CloudTrouble, ConfigError
-
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 
 class Reply(NamedTuple):
@@ -32,116 +34,93 @@ class Unreachable(CloudTrouble):
     """There was no HTTP answer: refused, no such host, no TLS, or not in time. A GET or DELETE may be tried again."""
 
 
-class BoundedSession(Session):
-    """A session whose every request, those of the login too, ends with the time of this call."""
+class TokenTransport:
+    """Sends requests with a token, over connections that are kept for further requests of the same call."""
 
-    budget: Budget
-
-    def request(self, url: str, method: str, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401
-        """Send one request with what is left of the time. Raises keystoneauth's errors."""
-        if method == "POST":
-            # a login's body holds the password, and is for the host that the site has named
-            kwargs["redirect"] = False
-        left = self.budget.left()
-        if left <= 0:
-            raise ksa.ConnectTimeout("the time of this call is used up")
-        kwargs["timeout"] = min(kwargs.get("timeout") or self.timeout or left, left)
-        return super().request(url, method, *args, **kwargs)
-
-
-class SessionTransport:
-    """Sends requests through a keystoneauth session, with the token that it holds."""
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
+    def __init__(self, token: str, cafile: str) -> None:
+        self.headers = {"X-Auth-Token": token, "User-Agent": f"hfstack/{__version__}"}
+        self.cafile = cafile
+        self.context: SSLContext | None = None
+        self.idle: list[tuple[str, http.client.HTTPConnection]] = []
 
     def send(
         self, method: str, url: str, headers: Mapping[str, str], timeout: float, body: bytes | None = None
     ) -> Reply:
-        """Send one request and return its answer. `timeout` is in seconds. Raises `CloudTrouble`, `ConfigError`.
+        """Send one request and return its answer. `timeout` is in seconds. Raises `Unreachable`.
 
         Redirects are not followed: the token is for this host alone.
         """
-        response = translated(
-            lambda: self.session.request(
-                url,
-                method,
-                headers=dict(headers),
-                data=body,
-                timeout=timeout,
-                raise_exc=False,
-                redirect=False,
-                connect_retries=0,
-                status_code_retries=0,
-                log=False,
-            ),
-            url,
-        )
-        lower = {name.lower(): value for name, value in response.headers.items()}
-        return Reply(response.status_code, lower, response.content)
+        parts = urllib.parse.urlsplit(url)
+        path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        origin = f"{parts.scheme}://{parts.netloc}"
+        connection = None
+        try:
+            connection = self.take(origin, timeout) or self.connect(parts, timeout)
+            connection.request(method, path, body, {"Host": parts.netloc, **self.headers, **headers})
+            response = connection.getresponse()
+            content = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            if connection is not None:
+                connection.close()
+            raise Unreachable(f"cannot reach {url.partition('?')[0]}: {reason(error)}") from None
+        if not response.will_close:
+            self.idle.append((origin, connection))
+        return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
+
+    def take(self, origin: str, timeout: float) -> http.client.HTTPConnection | None:
+        """Take a kept connection that the other side has not closed meanwhile, if there is one."""
+        for kept in [one for one in self.idle if one[0] == origin]:
+            try:
+                self.idle.remove(kept)
+            except ValueError:
+                continue  # another thread has it
+            connection = kept[1]
+            # what can be read before anything is asked is the end of the connection
+            if connection.sock and not select.select([connection.sock], [], [], 0)[0]:
+                connection.sock.settimeout(timeout)
+                return connection
+            connection.close()
+        return None
+
+    def connect(self, parts: urllib.parse.SplitResult, timeout: float) -> http.client.HTTPConnection:
+        """Open a connection.
+
+        The host is handed over as bytes, which keeps Python from loading its codec for international names: that takes
+        longer than the request.
+        """
+        host = parts.hostname or ""
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        connection = http.client.HTTPConnection(host, port)
+        name = host.encode("ascii")
+        connection.sock = socket.create_connection((name, port), timeout)  # type: ignore[arg-type] # takes bytes as well
+        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if parts.scheme == "https":
+            try:
+                connection.sock = self.tls().wrap_socket(connection.sock, server_hostname=name)
+            except OSError:
+                connection.close()
+                raise
+        return connection
+
+    def tls(self) -> SSLContext:
+        """Return what TLS connections are made with: the certificates are loaded once."""
+        if self.context is None:
+            import ssl
+
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            if sys.version_info >= (3, 13):
+                # as strict as the SDK's session (urllib3.util.ssl_.create_urllib3_context)
+                context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
+            context.load_verify_locations(self.cafile)
+            self.context = context
+        return self.context
 
 
-def translated(call: Callable[[], T], url: str) -> T:
-    """Call into keystoneauth and put what it raises into one sentence."""
-    try:
-        return call()
-    except ksa.HttpError as error:
-        # only the login's own answers arrive here: the others are not raised (raise_exc)
-        ids = (error.request_id,) if error.request_id else ()
-        said = error.message.split(" (HTTP ")[0]
-        raise CloudTrouble(f"the login at {error.url} was refused: {error.http_status} {said}", ids) from None
-    except (ksa.ConnectionError, requests.RequestException) as error:
-        where = address(error) or url.partition("?")[0]
-        raise Unreachable(f"cannot reach {where}: {root_cause(error)}") from None
-    except (ksa.MissingRequiredOptions, ksa.NoMatchingPlugin, ksa.OptionError) as error:
-        raise ConfigError(f"the cloud's credentials are incomplete: {error}") from None
-    except ksa.ClientException as error:
-        raise CloudTrouble(f"no login for {url}: {error}") from None
-    except OSError as error:
-        # requests' own complaint about a cacert, cert or key file that is not there
-        raise ConfigError(f"TLS settings of the cloud: {error}") from None
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        # keystoneauth takes a login's answer apart without looking at it first
-        raise CloudTrouble(f"no login for {url}: its answer makes no sense ({type(error).__name__})") from None
-    except Exception as error:
-        # a missing user name or password is a bare Exception (keystoneauth1/identity/generic/password.py)
-        if type(error) is Exception:
-            raise ConfigError(f"the login at {url} cannot be made: {error}") from None
-        raise
-
-
-def address(error: BaseException) -> str:
-    """Return the address that could not be reached, where the error knows it: the login's may differ from ours."""
-    for one in chain(error):
-        request = getattr(one, "request", None)
-        found = getattr(request, "url", None)
-        if isinstance(found, str):
-            return found.split("?")[0]
-    return ""
-
-
-def root_cause(error: BaseException) -> str:
-    """Return the system's own word for what happened, instead of three libraries' wrappings of it."""
-    causes = list(chain(error))
-    for one in causes:
-        if isinstance(one, ssl.SSLCertVerificationError):
-            return f"its certificate is not trusted: {one.verify_message}"
-        if isinstance(one, requests.exceptions.Timeout | TimeoutError):
-            return "no answer in time"
-    for one in causes:
-        if isinstance(one, OSError) and one.strerror and not isinstance(one, requests.RequestException):
-            return one.strerror
-    innermost = str(causes[-1])
-    return innermost or type(causes[-1]).__name__
-
-
-def chain(error: BaseException) -> list[BaseException]:
-    """Unwrap an error: causes, contexts, urllib3's `reason`, and errors handed over as arguments."""
-    found: list[BaseException] = []
-    pending: list[object] = [error]
-    while pending:
-        one = pending.pop(0)
-        if isinstance(one, BaseException) and not any(one is seen for seen in found):
-            found.append(one)
-            pending += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
-    return found
+def reason(error: Exception) -> str:
+    """Return the system's own word for what happened."""
+    untrusted = getattr(error, "verify_message", "")
+    if untrusted:
+        return f"its certificate is not trusted: {untrusted}"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return str(getattr(error, "strerror", None) or error) or type(error).__name__

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from hfstack import templates, wire
+from hfstack import reading, templates
 from hfstack.errors import ConfigError, InputError
 from hfstack.surroundings import is_lsf
 
 if TYPE_CHECKING:
+    from hfstack import wire
     from hfstack.call import Call
     from hfstack.templates import Entry
 
@@ -25,7 +26,7 @@ def run(document: object, name: str, call: Call) -> wire.TemplatesDocument:
     Raises `InputError`, `ConfigError`.
     """
     if not isinstance(document, dict):
-        raise InputError(f"{name}: found {wire.kind(document)}, wanted an object")
+        raise InputError(f"{name}: found {reading.kind(document)}, wanted an object")
     file = templates.load(call.around)
     for reason in (*file.broken.values(), *(doubt for entry in file.entries for doubt in entry.doubts)):
         call.log.warning(reason)

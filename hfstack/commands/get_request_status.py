@@ -10,18 +10,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
 
-from hfstack import answer, facts, machine, states, wire
-from hfstack.aftermath import Aftermath
+from hfstack import answer, facts, machine, reading, states
 from hfstack.answer import Rules
 from hfstack.errors import CloudTrouble, FactsUnreadable, explain
-from hfstack.machine import Record
+from hfstack.named import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hfstack import wire
+    from hfstack.aftermath import Aftermath
     from hfstack.call import Call
     from hfstack.cloud.nova import Nova
     from hfstack.cloud.services import Cloud
+    from hfstack.machine import Record
 
 NAME = "getRequestStatus"
 
@@ -37,7 +38,7 @@ def run(document: object, name: str, call: Call) -> wire.StatusDocument:
 
     Raises `InputError` before anything is sent, and `ConfigError`.
     """
-    ids, as_list = wire.request_ids(document, name)
+    ids, as_list = reading.request_ids(document, name)
     status = Status(call)
     answers = [status.of(request_id) for request_id in ids]
     return {"requests": answers if as_list else answers[0]}
@@ -50,7 +51,6 @@ class Status:
         self.call = call
         self.log = call.log
         self.rules = Rules(call.settings.privateNetworks, call.settings.requestTimeout)
-        self.aftermath = Aftermath(call)
 
     @cached_property
     def cloud(self) -> Cloud:
@@ -58,6 +58,13 @@ class Status:
         from hfstack.cloud.services import Cloud
 
         return Cloud(self.call)
+
+    @cached_property
+    def aftermath(self) -> Aftermath:
+        """What records and deletes, imported when there is something to do: most polls have nothing."""
+        from hfstack.aftermath import Aftermath
+
+        return Aftermath(self.call, lambda: self.cloud)
 
     def of(self, request_id: str) -> wire.RequestStatus:
         """Answer for one request."""
@@ -79,19 +86,22 @@ class Status:
         asked = None
         try:
             asked = facts.load_acquire(self.call.around.workdir, request_id)
-            self.aftermath.polled(request_id, asked)
+            if asked and not asked.polled:
+                self.aftermath.polled(request_id)
             nova = self.cloud.nova(request_id)
             servers = nova.servers_of(f"hf:{request_id}")
             if asked is None and not servers and nova.has_cell_down():
                 return answer.unanswered(request_id, None, "a cell of the cloud is down: its servers show no tags")
             looked_up, trouble = self.missing(nova, asked, servers)
-            servers = [self.with_addresses(record, request_id) for record in servers]
+            servers = self.with_floating_ips([self.with_addresses(one, request_id) for one in servers], request_id)
         except (CloudTrouble, FactsUnreadable) as error:
             return answer.unanswered(request_id, asked, explain(error))
         found = answer.acquire(request_id, asked, servers, looked_up, self.rules, self.call.now())
         if trouble is not None:
             found = {**found, "message": explain(trouble)}
         records = [*servers, *(record for record in looked_up.values() if record is not answer.GONE)]
+        if asked is None or asked.ended or not is_news(asked, found):
+            return found
         return self.aftermath.of_acquire(nova, request_id, asked, records, found)
 
     def of_return(self, request_id: str) -> wire.RequestStatus:
@@ -149,3 +159,17 @@ class Status:
             known = merged.get(network)
             merged[network] = [*fixed, *(known if isinstance(known, list) else [])]
         return {**record, "addresses": merged}
+
+    def with_floating_ips(self, servers: list[Record], request_id: str) -> list[Record]:
+        """Have the floating IPs attached of the servers that are up and show none."""
+        if not any(map(machine.lacks_floating_ip, servers)):
+            return servers
+        from hfstack.addressing import attached
+
+        return attached(self.cloud, request_id, servers, self.rules.networks)
+
+
+def is_news(asked: facts.Acquire, found: wire.RequestStatus) -> bool:
+    """Tell whether there may be something to record or to delete after an answer to a request that goes on."""
+    failed = any(one["result"] == states.FAIL for one in found["machines"])
+    return failed or found["status"] != "running" or bool(asked.replaced)

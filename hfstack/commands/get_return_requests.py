@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hfstack import facts, housekeeping, reclaimed, wire
+from hfstack import facts, housekeeping, reading, reclaimed
 from hfstack.cloud.services import Cloud
 from hfstack.errors import CloudTrouble, FactsUnreadable, FactsUnwritable, NothingReported, explain
 from hfstack.housekeeping import DAY, Leftover, Patience
@@ -18,6 +18,7 @@ from hfstack.surroundings import full_timeout
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from hfstack import wire
     from hfstack.call import Call
     from hfstack.cloud.nova import Nova
     from hfstack.facts import Stored
@@ -28,10 +29,11 @@ NAME = "getReturnRequests"
 
 def run(document: object, name: str, call: Call) -> wire.ReturnRequestsDocument:
     """Answer HostFactory's document. Raises `InputError`, `ConfigError` and `NothingReported`."""
-    wanted = wire.known_machines(document, name)
+    wanted = reading.known_machines(document, name)
     try:
         stored = load(call)
-        nova = Cloud(call).nova("")
+        cloud = Cloud(call)
+        nova = cloud.nova("")
         listed = {str(server["id"]): server for server in nova.servers_of(f"hfp:{call.around.provider}")}
         known = reclaimed.held(stored) if wanted is None else reclaimed.named(wanted, stored, listed.values())
         given_back = reclaimed.given_back(stored)
@@ -45,7 +47,7 @@ def run(document: object, name: str, call: Call) -> wire.ReturnRequestsDocument:
     found = reclaimed.requests(known, seen, call.around.provider, call.settings.reclaimedStates)
     message = f"{len(found)} of {len(known)} machines are to be given back"
     call.log.info(message + "".join(f"; {one['machineId']} in {one['gracePeriod']} s" for one in found))
-    Housekeeping(call, nova, stored).tidy(seen)
+    Housekeeping(call, cloud, nova, stored).tidy(seen)
     return {"status": "complete", "message": message, "requests": found}
 
 
@@ -68,10 +70,11 @@ def load(call: Call) -> list[Stored]:
 
 
 class Housekeeping:
-    """Deletes servers that nobody will use, and removes old records, as far as it can."""
+    """Deletes servers that nobody will use, releases floating IPs, and removes old records, as far as it can."""
 
-    def __init__(self, call: Call, nova: Nova, stored: Sequence[Stored]) -> None:
+    def __init__(self, call: Call, cloud: Cloud, nova: Nova, stored: Sequence[Stored]) -> None:
         self.call = call
+        self.cloud = cloud
         self.nova = nova
         self.stored = stored
         self.patience = Patience(
@@ -92,7 +95,35 @@ class Housekeeping:
             self.call.log.info(f"{one.request_id}: asked Nova to delete {server_id} ({outcome.value}): {one.reason}")
         if trouble is not None:
             self.call.log.warning(f"a server could not be deleted: {explain(trouble)}")
-        self.forget(housekeeping.history(self.stored, alive, now, self.patience))
+        if outcomes:
+            # this command is asked often, and hardly ever deletes
+            from hfstack.addressing import release_going
+
+            release_going(self.cloud, "", alive, outcomes)
+        taken_for = self.release_abandoned(alive, now)
+        history = housekeeping.history(self.stored, alive, now, self.patience)
+        self.forget([request_id for request_id in history if request_id not in taken_for])
+
+    def release_abandoned(self, alive: Sequence[Record], now: float) -> set[str]:
+        """Release the floating IPs that no server waits for.
+
+        Returns the requests whose floating IPs may be there still: without its record, nothing shows one to be ours.
+        """
+        provider = self.call.around.provider
+        owned = housekeeping.owners(self.stored, provider)
+        if not owned:
+            return set()
+        try:
+            floating_ips = self.cloud.floating_ips("")
+            shown = floating_ips.of_networks({owner.request.floating_network for owner in owned.values()})
+            doomed = housekeeping.abandoned(shown, owned, alive, provider, now, self.patience)
+            # a server in such a cell is not seen, and its floating IP may lead nowhere yet
+            if doomed and not self.nova.has_cell_down():
+                floating_ips.delete_all(doomed)
+        except CloudTrouble as trouble:
+            self.call.log.warning(f"floating IPs that nobody uses could not be released: {explain(trouble)}")
+            return {owner.request_id for owner in owned.values()}
+        return {owned[one.description].request_id for one in shown if one.description in owned}
 
     def is_recorded(self, one: Leftover) -> bool:
         """Have it on record why a server is deleted, where that is wanted; `False`, with a warning, if it cannot be."""

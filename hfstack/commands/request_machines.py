@@ -10,18 +10,19 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from hfstack import templates, wire
+from hfstack import addressing, reading, templates
 from hfstack.cloud.services import Cloud
 from hfstack.errors import Refusal
-from hfstack.making import Maker
+from hfstack.making import Made, Maker
 from hfstack.new_server import Resolved, server_body
 from hfstack.recording import record
 
 if TYPE_CHECKING:
+    from hfstack import wire
     from hfstack.call import Call
     from hfstack.cloud.nova import Nova
     from hfstack.cloud.resolve import Resolver
-    from hfstack.making import Made
+    from hfstack.making import Documents
     from hfstack.template import Template
 
 NAME = "requestMachines"
@@ -33,13 +34,8 @@ def run(document: object, name: str, call: Call) -> wire.RequestAnswer:
     Raises `InputError`, `ConfigError`, `Refusal`, `CloudTrouble` and `FactsUnwritable` before any POST, and `Refusal`
     if every POST was refused.
     """
-    wanted = wire.machine_request(document, name)
+    wanted = reading.machine_request(document, name)
     template = templates.find(call.around, wanted.template_id)
-    if template.floatingNetwork:
-        raise Refusal(
-            f"template {template.templateId}: floatingNetwork is not supported by this version of hfstack",
-            "NotSupported",
-        )
     request_id = f"req-{uuid.uuid4()}"
     call.log.request_id = request_id
     cloud = Cloud(call)
@@ -60,9 +56,10 @@ def run(document: object, name: str, call: Call) -> wire.RequestAnswer:
         "names": names,
         "requestTimeout": call.settings.requestTimeout,
     }
-    record(call.around.workdir, request_id, "asked.json", fact)
+    network = resolved[0].floating_network
+    record(call.around.workdir, request_id, "asked.json", {**fact, "floatingNetwork": network} if network else fact)
     maker = Maker(nova, request_id, call)
-    made = maker.make(alternatives)
+    made = make_addressed(cloud, maker, network, alternatives) if network else maker.make(alternatives)
     machines = [{"name": one.name, "machineId": one.machine_id, "message": one.message} for one in made]
     record(call.around.workdir, request_id, "created.json", {"machines": machines, "replaced": maker.replaced})
     return summed_up(made, request_id, call)
@@ -80,6 +77,7 @@ def resolve(template: Template, resolver: Resolver) -> list[Resolved]:
         security_groups=tuple(resolver.security_group(one) for one in template.securityGroups),
         key_name=resolver.key(template.keyName) if template.keyName else None,
         server_group=resolver.server_group(template.serverGroup) if template.serverGroup else None,
+        floating_network=resolver.external_network(template.floatingNetwork) if template.floatingNetwork else None,
     )
     # another zone for the same machine comes before another kind of machine
     return [
@@ -103,6 +101,17 @@ def check_room(nova: Nova, template: Template, count: int, provider: str) -> Non
             f"{alive} are there, {count} more were asked for",
             "MaxNumberReached",
         )
+
+
+def make_addressed(cloud: Cloud, maker: Maker, network: str, alternatives: Sequence[Documents]) -> list[Made]:
+    """Have machines made that each have a floating IP, taken before the server is asked for; in the names' order."""
+    names = list(alternatives[0])
+    refused = addressing.take(cloud, maker.request_id, network, names)
+    addressed = [{name: one[name] for name in names if name not in refused} for one in alternatives]
+    made = {one.name: one for one in maker.make(addressed)}
+    addressing.give_back(cloud, maker.request_id, [one.name for one in made.values() if one.message])
+    made |= {name: Made(name, message=str(refusal), code=refusal.code) for name, refusal in refused.items()}
+    return [made[name] for name in names]
 
 
 def summed_up(made: Sequence[Made], request_id: str, call: Call) -> wire.RequestAnswer:

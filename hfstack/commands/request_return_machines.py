@@ -11,12 +11,14 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from hfstack import cleanup, machine, wire
+from hfstack import cleanup, machine, reading
+from hfstack.addressing import release_going
 from hfstack.cloud.services import Cloud
 from hfstack.errors import explain
 from hfstack.recording import record
 
 if TYPE_CHECKING:
+    from hfstack import wire
     from hfstack.call import Call
     from hfstack.cloud.nova import Nova
     from hfstack.machine import Record
@@ -26,10 +28,11 @@ NAME = "requestReturnMachines"
 
 def run(document: object, name: str, call: Call) -> wire.RequestAnswer:
     """Answer HostFactory's document. Raises `InputError`, `ConfigError`, `CloudTrouble` and `FactsUnwritable`."""
-    wanted = wire.machines_to_return(document, name)
+    wanted = reading.machines_to_return(document, name)
     request_id = f"ret-{uuid.uuid4()}"
     call.log.request_id = request_id
-    nova = Cloud(call).nova(request_id)
+    cloud = Cloud(call)
+    nova = cloud.nova(request_id)
     wanted = with_ids(wanted, nova, call.around.provider)
     seen, trouble = nova.servers(one.machine_id for one in wanted)
     asked = {
@@ -39,7 +42,8 @@ def run(document: object, name: str, call: Call) -> wire.RequestAnswer:
     }
     record(call.around.workdir, request_id, "asked.json", asked)
     to_delete = [server_id for server_id, found in seen.items() if may_delete(found, call.around.provider)]
-    _, delete_trouble = nova.delete_all(to_delete)
+    outcomes, delete_trouble = nova.delete_all(to_delete)
+    release_going(cloud, request_id, [found for found in seen.values() if found], outcomes)
     gone = sum(found is None for found in seen.values())
     foreign = len(seen) - gone - len(to_delete)
     message = f"{len(to_delete)} of {len(wanted)} machines are being deleted"
@@ -51,7 +55,7 @@ def run(document: object, name: str, call: Call) -> wire.RequestAnswer:
     return {"message": message, "requestId": request_id}
 
 
-def with_ids(wanted: Sequence[wire.ReturnedMachine], nova: Nova, provider: str) -> list[wire.ReturnedMachine]:
+def with_ids(wanted: Sequence[reading.ReturnedMachine], nova: Nova, provider: str) -> list[reading.ReturnedMachine]:
     """Find the ids of machines that are given by host name alone, among our own servers. Raises `CloudTrouble`.
 
     A name that none of them has stands for its id: Nova will say that it knows no such server.
@@ -67,7 +71,7 @@ def with_ids(wanted: Sequence[wire.ReturnedMachine], nova: Nova, provider: str) 
     ]
 
 
-def as_recorded(one: wire.ReturnedMachine, found: Record | None, now: int) -> Mapping[str, object]:
+def as_recorded(one: reading.ReturnedMachine, found: Record | None, now: int) -> Mapping[str, object]:
     """Return what is recorded of a machine, as far as it is known: Nova will soon forget it."""
     server = found or {}
     launched = machine.launch_time(server)

@@ -29,6 +29,8 @@ class Knobs:
     """Ports have addresses."""
     quota_instances: int = 10_000
     """Servers per project; -1 for no limit."""
+    quota_floating_ips: int = 1000
+    """Floating addresses per project; -1 for no limit."""
     token_ttl: float = 3600.0
     """How long a token is good."""
     max_microversion: str = "2.104"

@@ -132,10 +132,11 @@ def test_many_at_once(run: Run, tmp_path: Path, frozen: Path) -> None:
     assert len(lines) == 16
 
 
-def test_the_demonstration_runs_frozen(run: Run, frozen: Path) -> None:
-    done = run(frozen / "hfstack", "demo")
-    assert done.returncode == 0, done.stdout
-    assert b"The machines came: complete. They went: complete." in done.stdout
+def test_the_scripts_are_rehearsed_in_the_sandbox(run: Run, frozen: Path) -> None:
+    done = run(frozen / "hfstack", "rehearse", "--sandbox")
+    assert (done.returncode, done.stderr) == (0, b""), done.stdout
+    assert f"Scripts: {SCRIPT} and its four siblings.".encode() in done.stdout
+    assert b"Well: 2 machines came and went" in done.stdout
 
 
 def test_the_windows_script_is_thin_and_has_windows_lines() -> None:

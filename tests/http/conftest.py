@@ -17,8 +17,10 @@ import requests
 import responses
 from openstack.config import loader
 
-from hfstack import call, entry
+from hfstack import entry
 from hfstack.budget import Budget
+from hfstack.call import Call
+from hfstack.cloud.access import Access
 from tests.unit.records import CREATED_AT, Clock
 
 KEYSTONE = "http://keystone.test:5000/v3"
@@ -229,6 +231,12 @@ def nothing_of_this_host(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def nothing_is_cached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each call log in, and ask through the SDK: only there the prepared answers are given."""
+    monkeypatch.setattr(Access, "known", lambda *_: None)
+
+
+@pytest.fixture(autouse=True)
 def logging_as_it_was() -> Iterator[None]:
     """Undo what a call does to Python's own logging."""
     root = logging.getLogger()
@@ -260,7 +268,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     }
     clock = Clock()
     monkeypatch.setattr(entry, "Budget", functools.partial(Budget, monotonic=clock.monotonic, sleep=clock.sleep))
-    monkeypatch.setattr(call, "Call", functools.partial(call.Call, now=lambda: NOW))
+    monkeypatch.setattr(entry, "Call", functools.partial(Call, now=lambda: NOW))
     return Site(tmp_path / "conf", tmp_path / "work", env, clock, tmp_path / "log" / "bank-provider.master1.log")
 
 

@@ -185,11 +185,51 @@ def test_a_floating_address_outlives_its_server_and_leads_nowhere(client: Client
         ({"floating_network_id": PRIVATE.id}, (400, "BadRequest")),
         ({"floating_network_id": "nope"}, (404, "NetworkNotFound")),
         ({"floating_network_id": PUBLIC.id, "port_id": "nope"}, (404, "PortNotFound")),
+        ({"floating_network_id": PUBLIC.id, "description": "x" * 256}, (400, "HTTPBadRequest")),
     ],
 )
 def test_a_floating_address_is_refused(client: Client, body: dict[str, str], refusal: tuple[int, str]) -> None:
     assert error(client.neutron("POST", "/floatingips", {"floatingip": body})) == refusal
     assert client.neutron("GET", "/floatingips").body == {"floatingips": []}
+
+
+def test_floating_addresses_are_found_by_what_was_said_of_them(client: Client) -> None:
+    first, second, _ = (take_floating_ip(client, description=text) for text in ("one of ours", "two", ""))
+    found = client.neutron("GET", "/floatingips?description=one+of+ours&description=two&fields=id").body["floatingips"]
+    assert {one["id"] for one in found} == {first["id"], second["id"]}
+    assert first["created_at"].endswith("Z")
+
+
+def test_the_quota_of_floating_addresses(client: Client) -> None:
+    client.control("PUT", "/knobs", {"quota_floating_ips": 1})
+    floating = take_floating_ip(client)
+    reply = client.neutron("POST", "/floatingips", {"floatingip": {"floating_network_id": PUBLIC.id}})
+    assert error(reply) == (409, "OverQuota")
+    assert reply.body["NeutronError"]["message"] == "Quota exceeded for resources: ['floatingip']."
+    client.neutron("DELETE", f"/floatingips/{floating['id']}")
+    take_floating_ip(client)
+
+
+def attach(client: Client, floating: dict[str, Any], port: dict[str, Any], **more: Any) -> Reply:
+    body = {"floatingip": {"port_id": port["id"], **more}}
+    return client.neutron("PUT", f"/floatingips/{floating['id']}", body)
+
+
+def test_a_floating_address_leads_to_an_ipv4_address_of_the_port_that_no_other_leads_to(client: Client) -> None:
+    port = port_of(client, client.create())
+    first, second = take_floating_ip(client), take_floating_ip(client)
+    v4, v6 = sorted((fixed["ip_address"] for fixed in port["fixed_ips"]), key=lambda address: ":" in address)
+    for address in (v6, "10.99.99.99"):
+        assert error(attach(client, first, port, fixed_ip_address=address)) == (400, "BadRequest")
+    for _ in range(2):
+        assert attach(client, first, port, fixed_ip_address=v4).status == 200
+    assert error(attach(client, second, port, fixed_ip_address=v4)) == (409, "FloatingIPPortAlreadyAssociated")
+
+
+def test_a_floating_address_needs_a_router(client: Client) -> None:
+    server_id = client.create(networks=[{"uuid": make_network(client, "10.66.0.0/24")}])
+    reply = attach(client, take_floating_ip(client), port_of(client, server_id))
+    assert error(reply) == (404, "ExternalGatewayForFloatingIPNotFound")
 
 
 def test_the_security_group_is_the_one_of_the_ports(client: Client) -> None:

@@ -156,9 +156,17 @@ class Cloud(ABC):
         until(lambda: address in json.dumps((self.show(server_id) or {})["addresses"]), "the floating IP")
         return address
 
+    def taken(self) -> dict[str, str]:
+        """Return the descriptions of the floating IPs that hfstack took, by their addresses."""
+        found = {one.floating_ip_address: str(one.description) for one in self.connection.network.ips()}
+        return {address: text for address, text in found.items() if text.startswith("hfstack ")}
+
     def clear(self) -> None:
-        """Delete every server that was made here."""
+        """Delete every server that was made here, and what hfstack took for them."""
         self.knobs()
+        for one in list(self.connection.network.ips()):
+            if str(one.description).startswith("hfstack "):
+                self.connection.network.delete_ip(one)
         made, self.made = self.made, []
         for server_id in made:
             self.restore(server_id)

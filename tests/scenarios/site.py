@@ -143,7 +143,8 @@ class Site:
     def check_no_secret(self, stdout: str) -> None:
         """Look for passwords, secrets and tokens where they must not be."""
         everything = stdout + self.log()
-        everything += "".join(path.read_text(encoding="utf-8") for path in self.workdir.rglob("*.json"))
+        recorded = [path for path in self.workdir.rglob("*.json") if path.parent.name != "cache"]
+        everything += "".join(path.read_text(encoding="utf-8") for path in recorded)
         assert "gAAAAA" not in everything, "a Keystone token"
         for cloud in self.clouds["clouds"].values():
             for key in ("password", "application_credential_secret", "token"):

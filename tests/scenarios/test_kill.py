@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from .clouds import Cloud, until
+from .clouds import Cloud, new_id, until
 from .site import ROOT, Site, parse
 
 MACHINES = 2
@@ -59,7 +59,7 @@ def ports(cloud: Cloud) -> int:
 def tidied(site: Site, cloud: Cloud) -> bool:
     """Let getReturnRequests tidy up, and tell whether nothing is left."""
     site.run({}, "getReturnRequests", HF_PROVIDER_ACTION_TIMEOUT="5")
-    return not ours(cloud) and not ports(cloud)
+    return not ours(cloud) and not ports(cloud) and not cloud.taken()
 
 
 def ended(site: Site, request_id: str) -> dict[str, Any]:
@@ -80,9 +80,17 @@ def given_back(site: Site, machines: list[dict[str, Any]]) -> None:
     assert ended(site, return_id)["status"] == "complete"
 
 
-def test_request_machines(cloud: Cloud, site: Site) -> None:
+@pytest.mark.parametrize(
+    ("template", "posts"),
+    [
+        pytest.param({}, MACHINES, id="plain"),
+        pytest.param({"floatingNetwork": "public"}, 2 * MACHINES, id="floating"),
+    ],
+)
+def test_request_machines(cloud: Cloud, site: Site, template: dict[str, Any], posts: int) -> None:
     step = stride(site, cloud)
     prepared(site)
+    site.write_templates(template)
     document = {"template": {"templateId": "small", "machineCount": MACHINES}}
     boundary, answer = 1, None
     while answer is None:
@@ -91,11 +99,12 @@ def test_request_machines(cloud: Cloud, site: Site) -> None:
         if answer is None:
             until(lambda: tidied(site, cloud), f"nothing to be left after boundary {boundary}")
             boundary += step
-    assert boundary > 2 * (MACHINES + 2), "each POST and each fact has a boundary on either side"
+    assert boundary > 2 * (posts + 2), "each POST and each fact has a boundary on either side"
     done = ended(site, answer["requestId"])
     assert done["status"] == "complete"
     given_back(site, done["machines"])
     assert not ours(cloud)
+    assert not cloud.taken()
 
 
 def test_request_return_machines(cloud: Cloud, site: Site) -> None:
@@ -135,6 +144,31 @@ def test_get_request_status(cloud: Cloud, site: Site) -> None:
         until(lambda: tidied(site, cloud), f"nothing to be left after boundary {boundary}")
         boundary += step
     assert boundary > 2 * (MACHINES + 3)
+
+
+def left_behind(cloud: Cloud, site: Site) -> None:
+    """Leave behind what a requestMachines does that was killed long ago: a server, its floating IP, and one without."""
+    request_id = new_id()
+    names = [f"hf-{request_id[4:12]}-{index}" for index in range(2)]
+    for name in names:
+        description = f"hfstack osprov {request_id} {name}"
+        cloud.connection.network.create_ip(floating_network_id=cloud.external, description=description)
+    plan = {"names": names, "requestTimeout": 1800, "floatingNetwork": cloud.external}
+    site.record(request_id, "asked.json", asked=time.time() - 9999, **plan)
+    tags = ["hostfactory", "hfp:osprov", f"hf:{request_id}"]
+    cloud.wait(cloud.create(request_id, name=names[0], tags=tags, metadata={"hf_floating_network": cloud.external}))
+
+
+def test_get_return_requests(cloud: Cloud, site: Site) -> None:
+    step = stride(site, cloud)
+    prepared(site)
+    boundary, answer = 1, None
+    while answer is None:
+        left_behind(cloud, site)
+        answer = killed_at(site, boundary, "getReturnRequests", {})
+        until(lambda: tidied(site, cloud), f"nothing to be left after boundary {boundary}")
+        boundary += step
+    assert boundary > 2 * (1 + 3), "the server's failure, its DELETE, and those of both floating IPs"
 
 
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.8, 0.9])

@@ -18,6 +18,7 @@ from hfstack.wire import Machine, RequestStatus
 from .records import (
     CREATED_AT,
     FLOATING,
+    FLOATING_V6,
     LAUNCHED_AT,
     REQUEST,
     RETURN,
@@ -125,6 +126,44 @@ def test_an_active_server_without_an_address_is_waited_for() -> None:
 
 def test_a_floating_address_alone_is_not_enough() -> None:
     assert acquire(asked(planned()), [server(addresses={"grid": [FLOATING]})])["status"] == "running"
+
+
+WANTS_FLOATING = {"hf_floating_network": "net-ext"}
+WHY = "Neutron is in trouble: 503"
+
+
+@pytest.mark.parametrize(
+    ("shown", "result", "message"),
+    [
+        pytest.param({"addresses": {"grid": [V4]}}, "executing", "it has no floating IP yet", id="none"),
+        pytest.param(
+            {"addresses": {"grid": [V4]}, machine.WHY_NO_FLOATING_IP: WHY},
+            "executing",
+            f"it has no floating IP yet: {WHY}",
+            id="and why",
+        ),
+        pytest.param({"addresses": {"grid": []}}, "executing", "it has no fixed address yet", id="no address at all"),
+        pytest.param({"addresses": {"grid": [FLOATING]}}, "executing", "it has no fixed address yet", id="no fixed"),
+        pytest.param({"addresses": {"grid": [V4], "b": [FLOATING]}}, "succeed", "", id="both"),
+        pytest.param({"addresses": {"grid": [V4, FLOATING_V6]}}, "succeed", "", id="a floating IPv6"),
+        pytest.param({"status": "ERROR", "addresses": {}}, "fail", "the server is in ERROR", id="failed"),
+        pytest.param({"status": "BUILD", "addresses": {}}, "executing", "", id="building"),
+    ],
+)
+def test_a_machine_that_is_to_have_a_floating_ip_is_ready_with_it(
+    shown: dict[str, Any], result: str, message: str
+) -> None:
+    found = only(acquire(asked(planned()), [server(metadata=WANTS_FLOATING, **shown)]))
+    assert (found["result"], found["message"]) == (result, message)
+
+
+def test_a_floating_ip_is_waited_for_until_the_deadline() -> None:
+    record = server(metadata=WANTS_FLOATING) | {machine.WHY_NO_FLOATING_IP: WHY}
+    found = only(acquire(asked(planned()), [record], now=CREATED_AT + 1800))
+    assert (found["result"], found["message"]) == (
+        "fail",
+        f"not ready after 1800 s: ACTIVE, it has no floating IP yet: {WHY}",
+    )
 
 
 def test_the_configured_network_gives_the_address() -> None:

@@ -136,3 +136,28 @@ def test_the_id_of_a_port_stands_for_its_network(service: Make) -> None:
     none = reply(200, {"networks": []})
     made, _ = service(none, none, reply(200, {"ports": [{"id": IMAGE, "network_id": "n-9"}]}))
     assert resolver(made).network(IMAGE) == "n-9"
+
+
+def external(*kinds: bool) -> Reply:
+    """Return networks of one name, external or not."""
+    networks = [{"id": f"n-{number}", "name": "out", "router:external": kind} for number, kind in enumerate(kinds)]
+    return reply(200, {"networks": networks})
+
+
+def test_of_the_networks_of_a_name_the_external_one_gives_floating_ips(service: Make) -> None:
+    made, _ = service(external(False, True))
+    assert resolver(made).external_network("out") == "n-1"
+
+
+@pytest.mark.parametrize(
+    ("kinds", "words"),
+    [
+        pytest.param((), "there is no network out in this project", id="none"),
+        pytest.param((False,), "network out gives no floating IPs: it is not router:external", id="not external"),
+        pytest.param((True, True), "there are 2 networks named out", id="two"),
+    ],
+)
+def test_another_network_gives_none(service: Make, kinds: tuple[bool, ...], words: str) -> None:
+    made, _ = service(external(*kinds))
+    with pytest.raises(Refusal, match=words):
+        resolver(made).external_network("out")

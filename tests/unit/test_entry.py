@@ -16,6 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from hfstack import __version__, entry
+from hfstack.cloud import session
 from hfstack.log import Log
 from hfstack.surroundings import Surroundings
 
@@ -246,7 +247,7 @@ def test_an_error_of_our_own_is_one_document_and_a_line_with_the_place(
 
 
 def test_what_libraries_warn_about_goes_to_the_log(log: Log, logged: Callable[[], str]) -> None:
-    entry.capture_library_logs(log)
+    session.capture_library_logs(log)
     logging.getLogger("keystoneauth.session").warning("retry %d", 1)
     logging.getLogger("keystoneauth.session").debug("X-Auth-Token: hunter2")
     with warnings.catch_warnings():

@@ -91,6 +91,13 @@ def test_a_request_knows_which_servers_were_replaced(tmp_path: Path) -> None:
     assert found.replaced == frozenset({server_id(7)})
 
 
+def test_a_request_knows_the_network_of_its_floating_ips(tmp_path: Path) -> None:
+    record(tmp_path, REQUEST, asked={**ASKED, "floatingNetwork": "net-ext"})
+    found = load_acquire(str(tmp_path), REQUEST)
+    assert found is not None
+    assert found.floating_network == "net-ext"
+
+
 def test_a_post_that_left_no_answer_leaves_its_plan(tmp_path: Path) -> None:
     record(tmp_path, REQUEST, asked=ASKED, created={"machines": CREATED["machines"][:1]})
     found = load_acquire(str(tmp_path), REQUEST)
@@ -251,6 +258,7 @@ NAN = float("nan")
         pytest.param({"requestTimeout": None}, id="timeout-null"),
         pytest.param({"requestTimeout": INFINITY}, id="timeout-infinite"),
         pytest.param({"requestTimeout": {}}, id="timeout-object"),
+        pytest.param({"floatingNetwork": ["net-ext"]}, id="floating-network-list"),
     ],
 )
 def test_a_request_of_the_wrong_shape_is_unreadable(tmp_path: Path, wrong: dict[str, object]) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from hfstack import housekeeping
 from hfstack.facts import Acquire, Failed, Planned, Return, Returned, Stored
-from hfstack.housekeeping import DAY, Leftover, Patience
+from hfstack.floating import FloatingIP
+from hfstack.housekeeping import DAY, Leftover, Owner, Patience
 from hfstack.machine import Record
 
 from .records import CREATED_AT, LAUNCHED_AT, REQUEST, RETURN, TAG, building, down_cell, failed, server, server_id
@@ -119,6 +120,49 @@ def test_the_failure_is_on_record_by_the_planned_name_and_of_two_by_the_id() -> 
     }
     bare = Leftover(REQUEST, {"id": "x"}, "", "")
     assert housekeeping.failure(bare, LATE + 0.5)["launchtime"] == LATE
+
+
+# Floating IPs
+
+ADDRESSED = acquire(floating_network="net-ext")
+DESCRIPTION = f"hfstack bank {REQUEST} {NAME}"
+IDLE = FloatingIP("f-1", "203.0.113.7", DESCRIPTION)
+
+
+@pytest.mark.parametrize(
+    ("one", "found"),
+    [
+        pytest.param(stored(ADDRESSED), {DESCRIPTION: Owner(REQUEST, ADDRESSED)}, id="one"),
+        pytest.param(stored(ADDRESSED._replace(machines=())), {}, id="no machines"),
+        pytest.param(stored(acquire()), {}, id="without floating IPs"),
+        pytest.param(stored(returned(1), RETURN), {}, id="return"),
+        pytest.param(stored(None), {}, id="nothing recorded"),
+    ],
+)
+def test_whose_floating_ips_there_may_be(one: Stored, found: dict[str, Owner]) -> None:
+    assert housekeeping.owners([one], "bank") == found
+
+
+@pytest.mark.parametrize(
+    ("shown", "alive", "age", "goes"),
+    [
+        pytest.param(IDLE, [], 601, True, id="nobody's"),
+        pytest.param(IDLE, [], 600, False, id="its call may be running"),
+        pytest.param(IDLE._replace(port_id="p-1"), [], 9999, False, id="attached"),
+        pytest.param(IDLE, [server(tags=OURS)], 9999, False, id="its server waits for it"),
+        pytest.param(IDLE, [building(tags=OURS)], 9999, False, id="its server is being made"),
+        pytest.param(IDLE, [server(tags=OURS, metadata={})], 9999, False, id="its server, whatever its metadata"),
+        pytest.param(IDLE, [server(tags=OURS, name="hf-33e9ed03-2")], 9999, True, id="another server"),
+        pytest.param(IDLE, [server(tags=["hf:req-other"])], 9999, True, id="another request's server"),
+        pytest.param(IDLE._replace(description=DESCRIPTION + "0"), [], 9999, False, id="another machine's"),
+        pytest.param(IDLE._replace(description="hfstack bank req-x hf-1"), [], 9999, False, id="not on record"),
+        pytest.param(IDLE._replace(description=""), [], 9999, False, id="foreign"),
+    ],
+)
+def test_which_floating_ips_are_abandoned(shown: FloatingIP, alive: list[Record], age: int, goes: bool) -> None:
+    owned = housekeeping.owners([stored(ADDRESSED)], "bank")
+    found = housekeeping.abandoned([shown], owned, alive, "bank", CREATED_AT + age, PATIENCE)
+    assert found == ([shown] if goes else [])
 
 
 # Records

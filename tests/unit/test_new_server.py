@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from hfstack.errors import ConfigError, InputError
 from hfstack.new_server import Resolved, server_body
+from hfstack.reading import MachineRequest
 from hfstack.template import Template
-from hfstack.wire import MachineRequest
 
 from .records import REQUEST
 from .small import small
@@ -47,6 +47,11 @@ def test_without_more_it_says_who_and_where_it_is() -> None:
             },
         }
     }
+
+
+def test_a_server_that_is_to_have_a_floating_ip_says_so() -> None:
+    metadata = body(RESOLVED._replace(floating_network="net-ext"))["server"]["metadata"]
+    assert metadata == {**body()["server"]["metadata"], "hf_floating_network": "net-ext"}
 
 
 @pytest.mark.parametrize(

@@ -41,9 +41,17 @@ def create_floating_ip(cloud: Cloud, request: Request, token: Token) -> Answer:
             "BadRequest",
             f"Bad floatingip request: Network {network.id} is not a valid external network.",
         )
+    description = wanted.get("description", "")
+    if len(description) > 255:
+        raise refused(
+            400,
+            "HTTPBadRequest",
+            f"Invalid input for description. Reason: '{description}' exceeds maximum length of 255.",
+        )
     port = _port_of(cloud, token, wanted.get("port_id"))
+    _check_quota(cloud, token)
     floating = cloud.make_floating_ip(token.project.id)
-    floating.description = wanted.get("description", "")
+    floating.description = description
     floating.port = port
     return answer_json(201, {"floatingip": _floating(cloud, floating)})
 
@@ -53,7 +61,10 @@ def update_floating_ip(cloud: Cloud, request: Request, token: Token, floating_id
     """Let a floating address lead to a port, or nowhere."""
     floating = _own_floating(cloud, token, floating_id)
     changes = body(request, "floatingip", "port_id")
-    floating.port = _port_of(cloud, token, changes["port_id"])
+    port = _port_of(cloud, token, changes["port_id"])
+    if port is not None:
+        _check_port(cloud, floating, port, changes.get("fixed_ip_address"))
+    floating.port = port
     floating.updated = cloud.now()
     floating.revision += 1
     return answer_json(200, {"floatingip": _floating(cloud, floating)})
@@ -88,6 +99,38 @@ def _port_of(cloud: Cloud, token: Token, port_id: str | None) -> Port | None:
         if port.id == port_id and (token.is_admin or port.project_id == token.project.id):
             return port
     raise missing("Port", "Port", port_id)
+
+
+def _check_quota(cloud: Cloud, token: Token) -> None:
+    used = sum(floating.project_id == token.project.id for floating in cloud.floating_ips.values())
+    if 0 <= cloud.knobs.quota_floating_ips <= used:
+        raise refused(409, "OverQuota", "Quota exceeded for resources: ['floatingip'].")
+
+
+def _check_port(cloud: Cloud, floating: FloatingIP, port: Port, address: str | None) -> None:
+    """Refuse a port that the floating address cannot lead to; the one router is that of the private network."""
+    if address and ":" in address:
+        reason = f"Cannot process floating IP association with {address}, since that is not an IPv4 address."
+        raise refused(400, "BadRequest", f"Bad floatingip request: {reason}")
+    if address and address not in port.addresses(4):
+        reason = f"Port {port.id} does not have fixed ip {address}."
+        raise refused(400, "BadRequest", f"Bad floatingip request: {reason}")
+    if port.network.id != inventory.PRIVATE.id:
+        subnet = next((subnet.id for subnet, found in port.fixed if found in port.addresses(4)), None)
+        raise refused(
+            404,
+            "ExternalGatewayForFloatingIPNotFound",
+            f"External network {inventory.PUBLIC.id} is not reachable from subnet {subnet}.  Therefore, cannot"
+            f" associate Port {port.id} with a Floating IP.",
+        )
+    address = address or next(iter(port.addresses(4)), None)
+    if any(other is not floating for other in cloud.floating_by_port().get(port.id, [])):
+        raise refused(
+            409,
+            "FloatingIPPortAlreadyAssociated",
+            f"Cannot associate floating IP {floating.address} ({floating.id}) with port {port.id} using fixed IP"
+            f" {address}, as that fixed IP already has a floating IP on external network {inventory.PUBLIC.id}.",
+        )
 
 
 def _floating(cloud: Cloud, floating: FloatingIP) -> Record:

@@ -182,9 +182,17 @@ def _security_group(token: Token) -> Record:
 
 
 @ROUTES.add("GET", "/v2.0/quotas/{project_id}")
-def quotas(_: Cloud, __: Request, ___: Token, project_id: str) -> Answer:  # noqa: ARG001
+def quotas(cloud: Cloud, __: Request, ___: Token, project_id: str) -> Answer:  # noqa: ARG001
     """The quota, wide as it is."""
-    quota = {"network": 100, "subnet": 100, "port": -1, "router": 10, "floatingip": 1000, "security_group": 1000}
+    floating_ips = cloud.knobs.quota_floating_ips
+    quota = {
+        "network": 100,
+        "subnet": 100,
+        "port": -1,
+        "router": 10,
+        "floatingip": floating_ips,
+        "security_group": 1000,
+    }
     return answer_json(200, {"quota": quota})
 
 

@@ -13,18 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hfstack import wire
+from hfstack import reading
 from hfstack.errors import InputError
 
 from .shapes import JSON
 
 
 def parse(content: bytes) -> object:
-    return wire.parse_json(content, "in.json")
+    return reading.parse_json(content, "in.json")
 
 
 def ids(document: object) -> tuple[list[str], bool]:
-    return wire.request_ids(document, "in.json")
+    return reading.request_ids(document, "in.json")
 
 
 def complaint(document: object) -> str:
@@ -91,56 +91,56 @@ def test_a_byte_order_mark_does_not_shift_the_place_of_a_bad_byte() -> None:
 def test_the_name_of_the_file_does_not_matter(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(b"{}")
-    assert wire.read_document(str(path)) == {}
+    assert reading.read_document(str(path)) == {}
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     path = str(tmp_path / "gone.json")
     with pytest.raises(InputError) as caught:
-        wire.read_document(path)
+        reading.read_document(path)
     assert str(caught.value) == f"cannot read {path}: No such file or directory"
 
 
 def test_a_folder_is_no_input_file(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
-        wire.read_document(str(tmp_path))
+        reading.read_document(str(tmp_path))
     assert str(caught.value) == f"cannot read {tmp_path}: Is a directory"
 
 
 def test_a_file_name_that_no_system_knows_is_refused() -> None:
     with pytest.raises(InputError, match="cannot read a\0b: embedded null byte"):
-        wire.read_document("a\0b")
+        reading.read_document("a\0b")
 
 
 def test_a_huge_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "in.json"
     path.write_bytes(b" " * (16 * 1024 * 1024 - 1) + b"{}")
     with pytest.raises(InputError) as caught:
-        wire.read_document(str(path))
+        reading.read_document(str(path))
     assert str(caught.value) == f"{path}: larger than 16 MiB, wanted a HostFactory document"
 
 
 def test_the_largest_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "in.json"
     path.write_bytes(b" " * (16 * 1024 * 1024 - 2) + b"{}")
-    assert wire.read_document(str(path)) == {}
+    assert reading.read_document(str(path)) == {}
 
 
 def test_a_dash_reads_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b'{"a": 1}')))
-    assert wire.read_document("-") == {"a": 1}
+    assert reading.read_document("-") == {"a": 1}
 
 
 def test_mistakes_in_standard_input_are_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"")))
     with pytest.raises(InputError, match="standard input: empty, wanted a JSON object"):
-        wire.read_document("-")
+        reading.read_document("-")
 
 
 def test_a_closed_standard_input_is_an_input_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(InputError, match="cannot read standard input: it is closed"):
-        wire.read_document("-")
+        reading.read_document("-")
 
 
 # Request ids
@@ -270,7 +270,7 @@ def test_any_bytes_give_a_document_or_one_sentence(content: bytes) -> None:
     ],
 )
 def test_a_value_has_a_name_for_messages(value: object, name: str) -> None:
-    assert wire.kind(value) == name
+    assert reading.kind(value) == name
 
 
 # Requests for machines and returns
@@ -289,7 +289,7 @@ def test_a_value_has_a_name_for_messages(value: object, name: str) -> None:
     ],
 )
 def test_what_requestmachines_is_asked_for(document: object, found: tuple[object, ...]) -> None:
-    assert wire.machine_request(document, "in.json") == found
+    assert reading.machine_request(document, "in.json") == found
 
 
 @pytest.mark.parametrize(
@@ -312,15 +312,15 @@ def test_what_requestmachines_is_asked_for(document: object, found: tuple[object
 )
 def test_a_request_for_machines_that_is_malformed(document: object, words: str) -> None:
     with pytest.raises(InputError) as caught:
-        wire.machine_request(document, "in.json")
+        reading.machine_request(document, "in.json")
     assert words in str(caught.value)
 
 
 def test_machines_to_return_are_an_object_or_a_list_by_id_or_name() -> None:
     one = {"machineId": "1", "name": "a", "other": []}
-    assert wire.machines_to_return({"machines": one}, "in.json") == [("1", "a")]
+    assert reading.machines_to_return({"machines": one}, "in.json") == [("1", "a")]
     both = {"machines": [one, {"name": "b"}, {"machineId": "3", "name": None}, one]}
-    assert wire.machines_to_return(both, "in.json") == [("1", "a"), ("", "b"), ("3", "")]
+    assert reading.machines_to_return(both, "in.json") == [("1", "a"), ("", "b"), ("3", "")]
 
 
 @pytest.mark.parametrize(
@@ -335,5 +335,5 @@ def test_machines_to_return_are_an_object_or_a_list_by_id_or_name() -> None:
 )
 def test_a_return_that_is_malformed(document: object, words: str) -> None:
     with pytest.raises(InputError) as caught:
-        wire.machines_to_return(document, "in.json")
+        reading.machines_to_return(document, "in.json")
     assert words in str(caught.value)

@@ -1,0 +1,168 @@
+"""One HTTP request to one endpoint of the cloud, through the SDK's session.
+
+The session logs in when it must, once more after a 401, and knows the site's proxies, certificates and odd ways to log
+in. Nothing here is repeated and no status is an error: that is for the caller to judge.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import requests
+from keystoneauth1 import exceptions as ksa
+from keystoneauth1.session import Session
+
+from hfstack.budget import Budget
+from hfstack.errors import CloudTrouble, ConfigError
+from hfstack.log import Log
+
+from .transport import Reply, Unreachable
+
+T = TypeVar("T")
+
+
+class BoundedSession(Session):
+    """A session whose every request, those of the login too, ends with the time of this call."""
+
+    budget: Budget
+
+    def request(self, url: str, method: str, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401
+        """Send one request with what is left of the time. Raises keystoneauth's errors."""
+        if method == "POST":
+            # a login's body holds the password, and is for the host that the site has named
+            kwargs["redirect"] = False
+        left = self.budget.left()
+        if left <= 0:
+            raise ksa.ConnectTimeout("the time of this call is used up")
+        kwargs["timeout"] = min(kwargs.get("timeout") or self.timeout or left, left)
+        return super().request(url, method, *args, **kwargs)
+
+
+class SessionTransport:
+    """Sends requests through a keystoneauth session, with the token that it holds."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], timeout: float, body: bytes | None = None
+    ) -> Reply:
+        """Send one request and return its answer. `timeout` is in seconds. Raises `CloudTrouble`, `ConfigError`.
+
+        Redirects are not followed: the token is for this host alone.
+        """
+        response = translated(
+            lambda: self.session.request(
+                url,
+                method,
+                headers=dict(headers),
+                data=body,
+                timeout=timeout,
+                raise_exc=False,
+                redirect=False,
+                connect_retries=0,
+                status_code_retries=0,
+                log=False,
+            ),
+            url,
+        )
+        lower = {name.lower(): value for name, value in response.headers.items()}
+        return Reply(response.status_code, lower, response.content)
+
+
+def capture_library_logs(log: Log) -> None:
+    """Send what libraries warn about to the log; Python's own fallback would print it on stderr.
+
+    Their DEBUG lines are never taken: they hold request bodies.
+    """
+
+    class ToLog(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            log.write("WARNING", f"{record.name}: {record.getMessage()}")
+
+    root = logging.getLogger()
+    root.handlers = [ToLog(logging.WARNING)]
+    root.setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
+
+
+def ca_file(verify: bool | str | None, env: Mapping[str, str]) -> str:
+    """Return the file, or folder, of certificates that requests would trust; "" if it would trust any server."""
+    if verify is True:
+        # requests' own order (Session.merge_environment_settings)
+        return env.get("REQUESTS_CA_BUNDLE") or env.get("CURL_CA_BUNDLE") or requests.utils.DEFAULT_CA_BUNDLE_PATH
+    return verify or ""
+
+
+def has_proxy(url: str) -> bool:
+    """Tell whether requests would send this through a proxy of the environment."""
+    return bool(requests.utils.get_environ_proxies(url))
+
+
+def translated(call: Callable[[], T], url: str) -> T:
+    """Call into keystoneauth and put what it raises into one sentence."""
+    try:
+        return call()
+    except ksa.HttpError as error:
+        # only the login's own answers arrive here: the others are not raised (raise_exc)
+        ids = (error.request_id,) if error.request_id else ()
+        said = error.message.split(" (HTTP ")[0]
+        raise CloudTrouble(f"the login at {error.url} was refused: {error.http_status} {said}", ids) from None
+    except (ksa.ConnectionError, requests.RequestException) as error:
+        where = address(error) or url.partition("?")[0]
+        raise Unreachable(f"cannot reach {where}: {root_cause(error)}") from None
+    except (ksa.MissingRequiredOptions, ksa.NoMatchingPlugin, ksa.OptionError) as error:
+        raise ConfigError(f"the cloud's credentials are incomplete: {error}") from None
+    except ksa.ClientException as error:
+        raise CloudTrouble(f"no login for {url}: {error}") from None
+    except OSError as error:
+        # requests' own complaint about a cacert, cert or key file that is not there
+        raise ConfigError(f"TLS settings of the cloud: {error}") from None
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        # keystoneauth takes a login's answer apart without looking at it first
+        raise CloudTrouble(f"no login for {url}: its answer makes no sense ({type(error).__name__})") from None
+    except Exception as error:
+        # a missing user name or password is a bare Exception (keystoneauth1/identity/generic/password.py)
+        if type(error) is Exception:
+            raise ConfigError(f"the login at {url} cannot be made: {error}") from None
+        raise
+
+
+def address(error: BaseException) -> str:
+    """Return the address that could not be reached, where the error knows it: the login's may differ from ours."""
+    for one in chain(error):
+        request = getattr(one, "request", None)
+        found = getattr(request, "url", None)
+        if isinstance(found, str):
+            return found.split("?")[0]
+    return ""
+
+
+def root_cause(error: BaseException) -> str:
+    """Return the system's own word for what happened, instead of three libraries' wrappings of it."""
+    causes = list(chain(error))
+    for one in causes:
+        if isinstance(one, ssl.SSLCertVerificationError):
+            return f"its certificate is not trusted: {one.verify_message}"
+        if isinstance(one, requests.exceptions.Timeout | TimeoutError):
+            return "no answer in time"
+    for one in causes:
+        if isinstance(one, OSError) and one.strerror and not isinstance(one, requests.RequestException):
+            return one.strerror
+    innermost = str(causes[-1])
+    return innermost or type(causes[-1]).__name__
+
+
+def chain(error: BaseException) -> list[BaseException]:
+    """Unwrap an error: causes, contexts, urllib3's `reason`, and errors handed over as arguments."""
+    found: list[BaseException] = []
+    pending: list[object] = [error]
+    while pending:
+        one = pending.pop(0)
+        if isinstance(one, BaseException) and not any(one is seen for seen in found):
+            found.append(one)
+            pending += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
+    return found

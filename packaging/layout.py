@@ -1,0 +1,69 @@
+"""The installed folder: what /opt/hfstack holds, before it becomes a package.
+
+    bin/              the frozen programs, with the folder that they share
+    scripts/          what HostFactory calls
+    share/examples/   configuration files to copy
+    share/doc/        what there is to read, and the licences of all parts
+    share/man/        manual pages; man finds them from bin/
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import examples
+import release
+
+HERE = Path(__file__).resolve().parent
+
+
+def parts(frozen: Path, freezer: Path) -> Path:
+    """Ask the Python that froze the folder what is inside it. Returns the file with the answer."""
+    release.WORK.mkdir(parents=True, exist_ok=True)
+    path = release.WORK / "parts.json"
+    path.write_bytes(subprocess.check_output([freezer, HERE / "inside.py", frozen]))
+    return path
+
+
+def make(folder: Path, frozen: Path, found: Path, seconds: int) -> None:
+    """Make the folder anew."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    shutil.copytree(frozen, folder / "bin", symlinks=True)
+    (folder / "scripts").mkdir()
+    for script in sorted((release.ROOT / "scripts").glob("*.sh")):
+        shutil.copy(script, folder / "scripts")
+    examples.write(release.ROOT / "docs" / "hostfactory-setup.md", folder / "share" / "examples")
+    texts = folder / "share" / "doc"
+    texts.mkdir()
+    release.documents(texts)
+    licences(texts / "licences", json.loads(found.read_text("utf-8")))
+    manual(folder / "share" / "man" / "man1")
+    release.freshen(folder, seconds)
+
+
+def licences(folder: Path, found: list[dict[str, Any]]) -> None:
+    """Write one folder per part, with the texts that came with it."""
+    for part in found:
+        into = folder / f"{part['name']}-{part['version'].replace(':', '-')}"
+        into.mkdir(parents=True)
+        for text in part["texts"]:
+            shutil.copy(text, into)
+
+
+def manual(folder: Path) -> None:
+    """Write the manual pages, compressed, without the time of compression."""
+    folder.mkdir(parents=True)
+    for page in sorted((HERE / "man").glob("*.1")):
+        (folder / f"{page.name}.gz").write_bytes(gzip.compress(page.read_bytes(), mtime=0))
+
+
+def size(folder: Path) -> int:
+    """Return the bytes of all files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not os.path.islink(path))

@@ -1,0 +1,84 @@
+"""Make the RPM and the SBOM: `python make_rpm.py FREEZER [KEY]`; FREEZER is the Python that froze dist/linux-x86_64.
+
+With the name of a key the RPM is signed, by gpg and its agent.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import layout
+import release
+
+HERE = Path(__file__).resolve().parent
+PYTHON = release.ROOT / ".cache" / "packaging" / "bin" / "python"
+
+PROVIDERS = {"libz.so.1": "zlib", "libgcc_s.so.1": "libgcc"}
+"""Packages of RHEL, for the libraries that are not glibc's."""
+
+GLIBC = {f"lib{name}.so.{number}" for name, number in (("c", 6), ("dl", 2), ("m", 6), ("pthread", 0), ("rt", 1), ("util", 1))}
+GLIBC.add("ld-linux-x86-64.so.2")
+
+
+def needed(tree: Path) -> Iterator[str]:
+    """Yield the packages whose libraries the files below a folder need, glibc left out. Raises `KeyError`."""
+    inside = {path.name for path in tree.rglob("*.so*")}
+    files = [path for path in tree.rglob("*") if path.is_file() and path.open("rb").read(4) == b"\x7fELF"]
+    printed = subprocess.check_output(["objdump", "-p", *files], text=True, env={**os.environ, "LC_ALL": "C"})
+    wanted = {line.split()[1] for line in printed.splitlines() if line.split()[:1] == ["NEEDED"]}
+    yield from sorted(PROVIDERS[name] for name in wanted - inside - GLIBC)
+
+
+def build(tree: Path, package: Path, version: str, seconds: int) -> None:
+    """Make an RPM of an installed folder. The same folder gives the same bytes."""
+    top = release.WORK / "rpmbuild"
+    shutil.rmtree(top, ignore_errors=True)
+    top.mkdir(parents=True)
+    values = {
+        "_topdir": top,
+        "_rpmdir": top,
+        "_tmppath": top,
+        "_build_name_fmt": "made.rpm",
+        "tree": tree,
+        "wanted_version": version,
+        "libraries": " ".join(needed(tree)) or "%{nil}",
+    }
+    defines = [word for name, value in values.items() for word in ("--define", f"{name} {value}")]
+    # HOME: somebody's ~/.rpmmacros must not get into the package
+    environment = {**os.environ, "HOME": str(top), "SOURCE_DATE_EPOCH": str(seconds), "LC_ALL": "C.UTF-8"}
+    command = ["rpmbuild", "-bb", "--quiet", "--target", "x86_64", *defines, HERE / "rpm" / "hfstack.spec"]
+    subprocess.run(command, env=environment, check=True)
+    package.parent.mkdir(parents=True, exist_ok=True)
+    (top / "made.rpm").replace(package)
+
+
+def sign(package: Path, key: str) -> None:
+    """Sign an RPM. Its payload, too: rpm before 4.14 (RHEL 7) does not know of the digest that the header has of it."""
+    subprocess.run(["rpmsign", "--addsign", "--rpmv3", "--define", f"_gpg_name {key}", package], check=True)
+
+
+def main() -> None:
+    """Make both, in dist/."""
+    freezer, *key = sys.argv[1:]
+    seconds = release.time()
+    found = layout.parts(release.FROZEN, Path(freezer))
+    arguments = [PYTHON, HERE / "sbom.py", release.__version__, found, str(seconds)]
+    # the library keeps sets, whose order would differ from run to run
+    release.SBOM.write_bytes(subprocess.check_output(arguments, env={**os.environ, "PYTHONHASHSEED": "0"}))
+
+    tree = release.WORK / "tree"
+    layout.make(tree, release.FROZEN, found, seconds)
+    build(tree, release.PACKAGE, release.__version__, seconds)
+    for name in key:
+        sign(release.PACKAGE, name)
+    print(f"{release.PACKAGE.relative_to(release.ROOT)}: {release.PACKAGE.stat().st_size / 1e6:.1f} MB", end=", ")
+    print(f"installed {layout.size(tree) / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""What is being packaged: its version, its time, and where things are."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from hfstack import __version__
+
+ROOT = Path(__file__).resolve().parent.parent
+DIST = ROOT / "dist"
+FROZEN = DIST / "linux-x86_64" / "hfstack"
+WORK = ROOT / ".cache" / "packages"
+"""What is only on the way to dist/."""
+
+PACKAGE = DIST / f"hfstack-{__version__}-1.x86_64.rpm"
+SBOM = DIST / f"hfstack-{__version__}.cdx.json"
+INSTALLER = DIST / f"hfstack-{__version__}-x64.msi"
+BUNDLE = DIST / f"hfstack-{__version__}-bundle.tar"
+
+
+def time() -> int:
+    """Return the time that everything bears, in seconds: SOURCE_DATE_EPOCH, else that of the commit.
+
+    Not the clock's: the same commit gives the same bytes.
+    """
+    given = os.environ.get("SOURCE_DATE_EPOCH")
+    return int(given or subprocess.check_output(["git", "log", "-1", "--format=%ct"], cwd=ROOT, text=True))
+
+
+def documents(folder: Path) -> None:
+    """Copy what there is to read, as Markdown and JSON; the links between the pages keep working."""
+    for name in ("README.md", "CHANGELOG.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
+    shutil.copytree(ROOT / "docs", folder / "docs")
+
+
+def freshen(folder: Path, seconds: int) -> None:
+    """Give everything below a folder, and itself, that time, and modes that do not depend on the umask."""
+    for path in [folder, *folder.rglob("*")]:
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+        os.utime(path, (seconds, seconds), follow_symlinks=False)

@@ -1,0 +1,69 @@
+"""`hfstack rehearse` against a cloud: the machines come and go, or it is said why not, and nothing is left."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from .clouds import Cloud
+from .site import ROOT, Site
+
+
+def rehearse(site: Site, *options: str) -> tuple[int, str]:
+    """Rehearse with the site's own set-up; return the exit code and what was printed."""
+    frozen = [str(ROOT / "dist" / "linux-x86_64" / "hfstack" / "hfstack")]
+    program = frozen if site.program == "frozen" else [sys.executable, "-m", "hfstack"]
+    done = subprocess.run(
+        [*program, "rehearse", "--timeout", "120", *options],
+        env=site.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.stderr == ""
+    site.check_no_secret(done.stdout)
+    return done.returncode, done.stdout
+
+
+def servers_of(cloud: Cloud, output: str) -> list[str]:
+    """Return the servers of the one request of a rehearsal, for the scenario to clear away too."""
+    (request_id,) = set(re.findall(r"\breq-[0-9a-f-]{36}\b", output))
+    found = [one["id"] for one in cloud.call("GET", f"/servers?tags=hf:{request_id}")["servers"]]
+    cloud.made += found
+    return found
+
+
+@pytest.mark.timeout(300)
+def test_a_site_is_rehearsed(cloud: Cloud, site: Site) -> None:
+    cloud.knobs(spawn_delay=1, destroy_delay=1)
+    site.write_templates({}, {"templateId": "other"})
+    code, output = rehearse(site, "--template", "other", "--machines", "3")
+    assert code == 0, output
+    assert "Well: 3 machines came and went" in output
+    assert "running, 3 executing" in output
+    assert servers_of(cloud, output) == []
+
+
+@pytest.mark.timeout(300)
+def test_machines_that_do_not_come_are_a_breach_and_leave_nothing(cloud: Cloud, site: Site) -> None:
+    site.write_templates({"flavor": "huge"})
+    code, output = rehearse(site)
+    assert code == 1, output
+    assert "the machines did not come: complete_with_error, 2 of 2 machines failed" in output
+    assert "No valid host was found" in output
+    assert "Not given back" not in output
+    assert servers_of(cloud, output) == []
+
+
+@pytest.mark.usefixtures("cloud")
+def test_a_cloud_that_refuses_is_a_breach(site: Site) -> None:
+    site.write_templates({"image": "gone"})
+    code, output = rehearse(site)
+    assert code == 1, output
+    assert "requestMachines: found exit code 1, wanted 0: " in output
+    assert "there is no image gone" in output
+    assert not list((site.workdir / "requests").glob("*")), "nothing was asked for, so nothing is recorded"
