@@ -5,6 +5,7 @@ With the name of a key the RPM is signed, by gpg and its agent.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import layout
 import release
+
+from hfstack import __version__ as VERSION
 
 HERE = Path(__file__).resolve().parent
 PYTHON = release.ROOT / ".cache" / "packaging" / "bin" / "python"
@@ -34,7 +37,13 @@ def needed(tree: Path) -> Iterator[str]:
     yield from sorted(PROVIDERS[name] for name in wanted - inside - GLIBC)
 
 
-def build(tree: Path, package: Path, version: str, seconds: int) -> None:
+def licences(parts: Path) -> str:
+    """Return the licence of the whole: hfstack's, and those of the parts."""
+    found = {part["licence"] for part in json.loads(parts.read_text("utf-8"))} | {"Apache-2.0"}
+    return " AND ".join(sorted(f"({one})" if " OR " in one else one for one in found))
+
+
+def build(tree: Path, package: Path, version: str, licence: str, seconds: int) -> None:
     """Make an RPM of an installed folder. The same folder gives the same bytes."""
     top = release.WORK / "rpmbuild"
     shutil.rmtree(top, ignore_errors=True)
@@ -46,12 +55,13 @@ def build(tree: Path, package: Path, version: str, seconds: int) -> None:
         "_build_name_fmt": "made.rpm",
         "tree": tree,
         "wanted_version": version,
+        "licences": licence,
         "libraries": " ".join(needed(tree)) or "%{nil}",
     }
     defines = [word for name, value in values.items() for word in ("--define", f"{name} {value}")]
     # HOME: somebody's ~/.rpmmacros must not get into the package
     environment = {**os.environ, "HOME": str(top), "SOURCE_DATE_EPOCH": str(seconds), "LC_ALL": "C.UTF-8"}
-    command = ["rpmbuild", "-bb", "--quiet", "--target", "x86_64", *defines, HERE / "rpm" / "hfstack.spec"]
+    command = ["rpmbuild", "-bb", "--quiet", *defines, HERE / "rpm" / "hfstack.spec"]
     subprocess.run(command, env=environment, check=True)
     package.parent.mkdir(parents=True, exist_ok=True)
     (top / "made.rpm").replace(package)
@@ -67,13 +77,14 @@ def main() -> None:
     freezer, *key = sys.argv[1:]
     seconds = release.time()
     found = layout.parts(release.FROZEN, Path(freezer))
-    arguments = [PYTHON, HERE / "sbom.py", release.__version__, found, str(seconds)]
+    arguments = [PYTHON, HERE / "sbom.py", VERSION, found, str(seconds)]
     # the library keeps sets, whose order would differ from run to run
     release.SBOM.write_bytes(subprocess.check_output(arguments, env={**os.environ, "PYTHONHASHSEED": "0"}))
 
     tree = release.WORK / "tree"
     layout.make(tree, release.FROZEN, found, seconds)
-    build(tree, release.PACKAGE, release.__version__, seconds)
+    build(tree, release.PACKAGE, VERSION, licences(found), seconds)
+    subprocess.run(["rpmlint", "--config", HERE / "rpm" / "rpmlint.toml", release.PACKAGE], check=True)
     for name in key:
         sign(release.PACKAGE, name)
     print(f"{release.PACKAGE.relative_to(release.ROOT)}: {release.PACKAGE.stat().st_size / 1e6:.1f} MB", end=", ")

@@ -27,6 +27,7 @@ from hfstack.machine import one_line
 from hfstack.reading import kind
 from hfstack.settings import Settings
 from hfstack.surroundings import Surroundings
+from hfstack.written import places
 
 from .cache import Known
 from .session import BoundedSession, SessionTransport, ca_file, capture_library_logs, has_proxy, translated
@@ -139,12 +140,12 @@ def open_access(
 
 
 def files_of(around: Surroundings, settings: Settings, env: Mapping[str, str]) -> list[str]:
-    """Return the files that say how to log in, and those that would say it if they were there."""
+    """Return the files that say what to do and how to log in, and those that would say it if they were there."""
     own = (os.path.join(around.confdir, "clouds.yaml"), find_own_file(settings, around.confdir) or "")
     secure = (os.path.join(os.path.dirname(one), "secure.yaml") for one in own if one)
     named = (env.get(f"OS_CLIENT_{kind}_FILE", "") for kind in ("CONFIG", "SECURE", "VENDOR"))
     usual = (*loader.CONFIG_FILES, *loader.SECURE_FILES, *loader.VENDOR_FILES)
-    return [one for one in dict.fromkeys((*own, *secure, *named, *usual)) if one]
+    return [one for one in dict.fromkeys((*places(around, "prov_config.json"), *own, *secure, *named, *usual)) if one]
 
 
 def prepare_login(config: OpenStackConfig, name: str, settings: Settings, where: str) -> CloudRegion:

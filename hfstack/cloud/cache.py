@@ -69,7 +69,9 @@ def save(around: Surroundings, env: Mapping[str, str], now: float, known: Known,
     document = {"key": key(around, env, files), "made": now, "files": files, "known": known._asdict()}
     temporary = f"{path}.{os.getpid()}"
     try:
-        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+        # only this folder: a work directory that is not there may be one that is not mounted
+        if not os.path.isdir(os.path.dirname(path)):
+            os.mkdir(os.path.dirname(path), 0o700)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
             file.write(json.dumps(document).encode())

@@ -15,14 +15,27 @@ from pydantic import TypeAdapter
 
 from hfstack import states, wire
 
+from . import older
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def program(kind: str, command: str) -> list[str]:
-    """Return how HostFactory's command is called, from the source tree or frozen."""
+    """Return how HostFactory's command is called: from the source tree, frozen, or frozen in an older Linux."""
     if kind == "frozen":
         return [str(ROOT / "scripts" / f"{command}.sh")]
+    if kind == "portable":
+        return older.inside(f"/opt/hfstack/scripts/{command}.sh")
     return [sys.executable, "-m", "hfstack", command]
+
+
+def administrator(kind: str) -> list[str]:
+    """Return how the administrator's command is called."""
+    if kind == "frozen":
+        return [str(older.FROZEN / "hfstack")]
+    if kind == "portable":
+        return older.inside("/opt/hfstack/bin/hfstack")
+    return [sys.executable, "-m", "hfstack"]
 
 
 DOCUMENT: TypeAdapter[wire.StatusDocument] = TypeAdapter(wire.StatusDocument)
@@ -135,6 +148,11 @@ class Site:
     def poll_one(self, request_id: str, **env: str) -> dict[str, Any]:
         """Ask for one request."""
         return self.poll(request_id, **env)[0]
+
+    def forget_login(self) -> None:
+        """Have the next call log in."""
+        for path in (self.workdir / "cache").glob("*"):
+            path.unlink()
 
     def log(self) -> str:
         """Return all that was logged."""

@@ -104,6 +104,7 @@ def test_a_revoked_token_is_not_a_verdict_on_machines(cloud: Cloud, site: Site) 
     log_in_with(site, token)
     assert site.poll_one(prepared_ids[0])["status"] == "complete", "a token is a way to log in"
     cloud.revoke_token(token)
+    site.forget_login()
     check_nothing_is_concluded(site, *prepared_ids, "was refused: 40")
 
 

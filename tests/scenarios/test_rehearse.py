@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 
 import pytest
 
 from .clouds import Cloud
-from .site import ROOT, Site
+from .site import Site, administrator
 
 
 def rehearse(site: Site, *options: str) -> tuple[int, str]:
     """Rehearse with the site's own set-up; return the exit code and what was printed."""
-    frozen = [str(ROOT / "dist" / "linux-x86_64" / "hfstack" / "hfstack")]
-    program = frozen if site.program == "frozen" else [sys.executable, "-m", "hfstack"]
     done = subprocess.run(
-        [*program, "rehearse", "--timeout", "120", *options],
+        [*administrator(site.program), "rehearse", "--timeout", "120", *options],
         env=site.environment(),
         capture_output=True,
         text=True,

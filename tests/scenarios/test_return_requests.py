@@ -72,6 +72,7 @@ def test_while_the_cloud_is_down_nothing_is_reported(cloud: Cloud, site: Site, s
     _, (record,) = held(cloud, site)
     cloud.delete([record["id"]])
     cloud.wait_gone([record["id"]])
+    site.forget_login()
     with cloud.down(service):
         answer = site.ask("getReturnRequests", {}, code=1)
     assert answer["requests"] == []
