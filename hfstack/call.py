@@ -25,5 +25,7 @@ class Call(NamedTuple):
     budget: Budget
     known: Known | None = None
     """What an earlier call learned of the way into the cloud."""
+    began: float = 0
+    """When its files began to be read, in seconds since 1970."""
     now: Callable[[], float] = time.time
     """Seconds since 1970."""

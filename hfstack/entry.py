@@ -89,15 +89,15 @@ def answer(name: str, arguments: Sequence[str], env: Mapping[str, str], around: 
     path = input_path(name, arguments)
     document = reading.read_document(path)
 
-    known = cache.load(around, env, time.time())
+    began = time.time()
+    known = cache.load(around, env, began)
     configured = as_settings(known.settings) if known else load_settings(around, log)
     if configured.logLevel:
         log.set_level(configured.logLevel)
     budget = Budget(time_budget(around, configured.actionTimeout))
     command = __import__(COMMANDS[name], fromlist=["run"])
-    return command.run(
-        document, "standard input" if path == "-" else path, Call(around, configured, env, log, budget, known)
-    )
+    call = Call(around, configured, env, log, budget, known, began)
+    return command.run(document, "standard input" if path == "-" else path, call)
 
 
 def load_settings(around: Surroundings, log: Log) -> Settings:

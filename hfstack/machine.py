@@ -28,14 +28,22 @@ FLOATING_NETWORK = "hf_floating_network"
 WHY_NO_FLOATING_IP = "hf:why_no_floating_ip"
 """What a poll adds to a record, beside Nova's keys: why the server's floating IP could not be attached."""
 
+STATE_KEYS = ("status", "OS-EXT-STS:task_state", "OS-EXT-STS:vm_state", "OS-EXT-STS:power_state")
+
+SANITARY = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
+"""Server names that are host names as they stand."""
+
 TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z?$")
 
 
 def row(record: Record) -> states.Row:
     """Return the row of the state table that the server is in."""
-    keys = ("status", "OS-EXT-STS:task_state", "OS-EXT-STS:vm_state", "OS-EXT-STS:power_state")
-    values = [record.get(key) for key in keys]
-    return states.find(*(value if isinstance(value, str | int) else None for value in values))
+    values = [record.get(key) for key in STATE_KEYS]
+    try:
+        return states.find(*values)
+    except TypeError:
+        # a list or an object where Nova has a word
+        return states.find(*(value if isinstance(value, str | int) else None for value in values))
 
 
 def state(record: Record) -> str:
@@ -56,7 +64,7 @@ def host_name(record: Record) -> str:
     A site whose images name themselves says so in the server's metadata, under `hf_hostname`.
     """
     metadata = record.get("metadata")
-    chosen = metadata.get("hf_hostname") if isinstance(metadata, Mapping) else None
+    chosen = metadata.get("hf_hostname") if isinstance(metadata, dict) else None
     if isinstance(chosen, str) and chosen:
         return chosen
     return sanitized(str(record.get("name") or "")) or f"Server-{record.get('id')}"
@@ -73,6 +81,8 @@ def ids_by_host_name(records: Iterable[Record]) -> dict[str, str]:
 
 def sanitized(server_name: str) -> str:
     """Drop what is not Latin-1, cut to 63, dash for space, underscore and dot, drop other signs, lower case, strip."""
+    if SANITARY.match(server_name):
+        return server_name
     name = server_name.encode("latin-1", "ignore").decode("latin-1")[:63]
     name = re.sub(r"[ _.]", "-", name)
     return re.sub(r"[^\w.-]+", "", name).lower().strip(".-")
@@ -117,7 +127,7 @@ def public_address(record: Record) -> str:
 def wants_floating_ip(record: Record) -> bool:
     """Tell whether the record itself says that the server is to have a floating IP."""
     metadata = record.get("metadata")
-    return isinstance(metadata, Mapping) and FLOATING_NETWORK in metadata
+    return isinstance(metadata, dict) and FLOATING_NETWORK in metadata
 
 
 def lacks_floating_ip(record: Record) -> bool:
@@ -128,11 +138,11 @@ def lacks_floating_ip(record: Record) -> bool:
 def addresses(record: Record) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield (network label, address entry) in Nova's order; a label with an empty list is usual while building."""
     by_label = record.get("addresses")
-    if not isinstance(by_label, Mapping):
+    if not isinstance(by_label, dict):
         return
     for label, entries in by_label.items():
         for entry in entries if isinstance(entries, list) else ():
-            if isinstance(entry, Mapping) and isinstance(entry.get("addr"), str) and entry["addr"]:
+            if isinstance(entry, dict) and isinstance(entry.get("addr"), str) and entry["addr"]:
                 yield label, entry
 
 
@@ -150,7 +160,7 @@ def first_by_version(found: Sequence[Mapping[str, Any]]) -> str:
 def fault(record: Record) -> str:
     """Return Nova's reason for an ERROR in one line, "" where the record gives none."""
     found = record.get("fault")
-    message = found.get("message") if isinstance(found, Mapping) else None
+    message = found.get("message") if isinstance(found, dict) else None
     return one_line(message) if isinstance(message, str) else ""
 
 
@@ -165,7 +175,7 @@ def asked_for_count(records: Sequence[Record]) -> int:
     found = [0]
     for record in records:
         metadata = record.get("metadata")
-        count = metadata.get("hf_count") if isinstance(metadata, Mapping) else None
+        count = metadata.get("hf_count") if isinstance(metadata, dict) else None
         if isinstance(count, str) and count.isascii() and count.isdecimal() and len(count) <= 5:
             found.append(int(count))
     return max(found)

@@ -18,9 +18,7 @@ else:
     class Meta(type):
         """Makes of a class body with annotations a tuple with named fields."""
 
-        def __new__(
-            cls, name: str, bases: tuple[type, ...], body: dict[str, Any]
-        ) -> type:
+        def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> type:
             if not bases:
                 return super().__new__(cls, name, bases, body)
             fields = body.pop("__annotations__")

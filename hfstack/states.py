@@ -10,6 +10,8 @@ deleting does in each); HostFactory's `getRequestStatus` reference (results and 
 
 from __future__ import annotations
 
+from functools import cache
+
 from .named import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -121,8 +123,12 @@ LOST = frozenset(status for row in STATES if row.acquire[0] == FAIL for status i
 """The statuses in which a machine is of no use, unless a task says that it is coming back."""
 
 
+@cache
 def find(status: object, task_state: object, vm_state: object, power_state: object) -> Row:
-    """Return the row of a server. The values are Nova's, as they stand in the record; missing ones are `None`."""
+    """Return the row of a server. The values are Nova's, as they stand in the record; missing ones are `None`.
+
+    The many servers of a request are in few states: each is looked up once.
+    """
     for row in STATES:
         if (
             (row.statuses is ANY or status in row.statuses)

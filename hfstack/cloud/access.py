@@ -32,6 +32,9 @@ from hfstack.written import places
 from .cache import Known
 from .session import BoundedSession, SessionTransport, ca_file, capture_library_logs, has_proxy, translated
 
+PLAIN_URL = re.compile(r"https?://([\w.-]*\w|\[[0-9a-f:]+\])(:\d{1,5})?(/[\w./~-]*)?\Z", re.ASCII | re.IGNORECASE)
+"""Endpoints of which the SDK's session and the standard library make the same request."""
+
 
 class Access:
     """A way into one cloud: a transport that logs in when it is first used, and the services' endpoints."""
@@ -83,11 +86,11 @@ class Access:
                 endpoints[service] = self.endpoint_of(service)
         login = translated(lambda: auth.get_access(self.session), endpoints["compute"])
         headers = translated(lambda: auth.get_headers(self.session), endpoints["compute"])
-        plain = all(url.isascii() and not has_proxy(url) for url in endpoints.values())
-        token = login.auth_token
-        if not plain or not token or not login.expires or headers != {"X-Auth-Token": token}:
+        token, expires = translated(lambda: (login.auth_token, login.expires), endpoints["compute"])
+        plain = all(PLAIN_URL.match(url) and not has_proxy(url) for url in endpoints.values())
+        if not plain or not token or not expires or headers != {"X-Auth-Token": token}:
             return None
-        return Known(token, login.expires.timestamp(), endpoints, cafile, settings)
+        return Known(token, expires.timestamp(), endpoints, cafile, settings)
 
     def endpoint(self, service: str, **versions: str) -> str:
         """Return a service's endpoint: the one that clouds.yaml sets, else the catalogue's. Raises `CloudTrouble`."""

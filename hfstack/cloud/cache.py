@@ -55,18 +55,28 @@ def load(around: Surroundings, env: Mapping[str, str], now: float) -> Known | No
         known = Known(**document["known"])
         fresh = document["made"] <= now < document["made"] + MAX_AGE and now < known.expires - MARGIN
         same = document["key"] == key(around, env, document["files"])
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
     return known if private and fresh and same else None
 
 
-def save(around: Surroundings, env: Mapping[str, str], now: float, known: Known, files: Iterable[str]) -> None:
-    """Keep what is known, which was made of `files`. Where that cannot be kept, the next call does without."""
+def save(around: Surroundings, env: Mapping[str, str], began: float, known: Known, files: Iterable[str]) -> None:
+    """Keep what a call that began then learned of `files`. Where that cannot be kept, the next call does without."""
     path = place(around)
-    if not path or now >= known.expires - MARGIN:
+    if not path or began >= known.expires - MARGIN:
         return
-    files = [os.path.abspath(one) for one in files]
-    document = {"key": key(around, env, files), "made": now, "files": files, "known": known._asdict()}
+    try:
+        files = [os.path.abspath(one) for one in files]
+        if any(os.path.getctime(one) > began for one in files if os.path.exists(one)):
+            return  # this call may have read what was there before
+        document = {"key": key(around, env, files), "made": began, "files": files, "known": known._asdict()}
+    except OSError:
+        return
+    write(path, document)
+
+
+def write(path: str, document: object) -> None:
+    """Write a file for this account alone, in one step, if that can be done."""
     temporary = f"{path}.{os.getpid()}"
     try:
         # only this folder: a work directory that is not there may be one that is not mounted

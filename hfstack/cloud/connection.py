@@ -36,8 +36,9 @@ class Connection:
 
         Raises `ConfigError`, `CloudTrouble`.
         """
-        if self.known and service in self.known.endpoints:
-            return self.known.endpoints[service]
+        known = self.known
+        if known and service in known.endpoints:
+            return known.endpoints[service]
         return self.login().endpoint_of(service)
 
     def send(
@@ -56,7 +57,7 @@ class Connection:
         if reply.status != 401:
             return reply
         self.give_up(direct)
-        return self.login().transport.send(method, url, headers, timeout, body)
+        return self.login().transport.send(method, url, headers, timeout, body, allow_reauth=False)
 
     def login(self) -> Access:
         """Return the SDK's way into the cloud, and keep what it finds out. Raises `ConfigError`, `CloudTrouble`."""
@@ -70,7 +71,7 @@ class Connection:
                 found = access.known(call.env, settings)
                 if found:
                     files = files_of(call.around, call.settings, call.env)
-                    cache.save(call.around, call.env, call.now(), found, [*files, found.cafile])
+                    cache.save(call.around, call.env, call.began, found, [*files, found.cafile])
                     if self.known is None:
                         self.direct = TokenTransport(found.token, found.cafile)
                 self.access, self.known = access, found

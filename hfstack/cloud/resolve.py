@@ -13,6 +13,7 @@ from typing import Any
 
 from hfstack.errors import Refusal
 
+from .names import Names
 from .service import Service, rows
 
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
@@ -21,13 +22,15 @@ Row = Mapping[str, Any]
 
 
 class Resolver:
-    """Looks names up in one cloud, each once per call. The services are asked for when they are first needed."""
+    """Looks names up in one cloud, if they are not known. The services are asked for when they are first needed."""
 
-    def __init__(self, nova: Service, glance: Callable[[], Service], neutron: Callable[[], Service]) -> None:
+    def __init__(
+        self, nova: Service, glance: Callable[[], Service], neutron: Callable[[], Service], names: Names
+    ) -> None:
         self.nova = nova
         self.glance = glance
         self.neutron = neutron
-        self.known: dict[tuple[str, str], str] = {}
+        self.names = names
 
     def image(self, wanted: str) -> str:
         """Return the id of an active image. Raises `Refusal`, `CloudTrouble`."""
@@ -58,10 +61,12 @@ class Resolver:
         return self.once("keyName", wanted, self.find_key)
 
     def once(self, kind: str, wanted: str, find: Callable[[str], str]) -> str:
-        """Look up what was not looked up before."""
-        if (kind, wanted) not in self.known:
-            self.known[kind, wanted] = find(wanted)
-        return self.known[kind, wanted]
+        """Look up what is not known."""
+        found = self.names.get(kind, wanted)
+        if found is None:
+            found = find(wanted)
+            self.names.put(kind, wanted, found)
+        return found
 
     def find_image(self, wanted: str) -> str:
         """Ask Glance."""

@@ -47,12 +47,16 @@ class Cloud:
 
     def resolver(self, request_id: str) -> Resolver:
         """Return what turns names into ids; Glance and Neutron are looked for when they are first needed."""
+        from .names import Names
         from .resolve import Resolver
 
+        nova = self.nova(request_id).service
+        known = self.connection.known
         return Resolver(
-            self.nova(request_id).service,
+            nova,
             lambda: self.service("Glance", "image", request_id, {}),
             lambda: self.neutron(request_id).service,
+            Names(self.call.around, known.token if known else "", self.call.now()),
         )
 
     def service(self, name: str, service_type: str, request_id: str, headers: Mapping[str, str]) -> Service:

@@ -48,11 +48,19 @@ class SessionTransport:
         self.session = session
 
     def send(
-        self, method: str, url: str, headers: Mapping[str, str], timeout: float, body: bytes | None = None
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        timeout: float,
+        body: bytes | None = None,
+        *,
+        allow_reauth: bool = True,
     ) -> Reply:
         """Send one request and return its answer. `timeout` is in seconds. Raises `CloudTrouble`, `ConfigError`.
 
-        Redirects are not followed: the token is for this host alone.
+        Redirects are not followed: the token is for this host alone. After a 401 it is sent once more with a new login,
+        if that is allowed.
         """
         response = translated(
             lambda: self.session.request(
@@ -62,6 +70,7 @@ class SessionTransport:
                 data=body,
                 timeout=timeout,
                 raise_exc=False,
+                allow_reauth=allow_reauth,
                 redirect=False,
                 connect_retries=0,
                 status_code_retries=0,

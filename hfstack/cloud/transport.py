@@ -59,7 +59,7 @@ class TokenTransport:
             connection.request(method, path, body, {"Host": parts.netloc, **self.headers, **headers})
             response = connection.getresponse()
             content = response.read()
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:
             if connection is not None:
                 connection.close()
             raise Unreachable(f"cannot reach {url.partition('?')[0]}: {reason(error)}") from None
@@ -97,7 +97,7 @@ class TokenTransport:
         if parts.scheme == "https":
             try:
                 connection.sock = self.tls().wrap_socket(connection.sock, server_hostname=name)
-            except OSError:
+            except (OSError, ValueError):
                 connection.close()
                 raise
         return connection
@@ -108,9 +108,10 @@ class TokenTransport:
             import ssl
 
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            # as strict as the SDK's session (urllib3.util.ssl_.create_urllib3_context)
             if sys.version_info >= (3, 13):
-                # as strict as the SDK's session (urllib3.util.ssl_.create_urllib3_context)
                 context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
+            context.hostname_checks_common_name = False
             context.load_verify_locations(self.cafile)
             self.context = context
         return self.context
@@ -123,4 +124,8 @@ def reason(error: Exception) -> str:
         return f"its certificate is not trusted: {untrusted}"
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, http.client.IncompleteRead):
+        return "its answer ends too early"
+    if isinstance(error, http.client.HTTPException) and not isinstance(error, OSError):
+        return "its answer is not HTTP"
     return str(getattr(error, "strerror", None) or error) or type(error).__name__

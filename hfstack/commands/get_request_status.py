@@ -144,9 +144,11 @@ class Status:
 
     def with_addresses(self, record: Record, request_id: str) -> Record:
         """Ask Neutron for the addresses of a server that has been up for a while and shows none."""
+        if machine.private_address(record):
+            return record
         up_since = machine.epoch(record.get("OS-SRV-USG:launched_at"))
-        waiting = machine.row(record).acquire[0] == states.SUCCEED and not machine.private_address(record)
-        if not waiting or up_since is None or self.call.now() - up_since < ADDRESS_PATIENCE:
+        is_up = machine.row(record).acquire[0] == states.SUCCEED
+        if not is_up or up_since is None or self.call.now() - up_since < ADDRESS_PATIENCE:
             return record
         try:
             found = self.cloud.neutron(request_id).addresses(record["id"])

@@ -39,7 +39,9 @@ def run(document: object, name: str, call: Call) -> wire.RequestAnswer:
     request_id = f"req-{uuid.uuid4()}"
     call.log.request_id = request_id
     cloud = Cloud(call)
-    resolved = resolve(template, cloud.resolver(request_id))
+    resolver = cloud.resolver(request_id)
+    resolved = resolve(template, resolver)
+    resolver.names.keep()
     nova = cloud.nova(request_id)
     check_room(nova, template, wanted.machine_count, call.around.provider)
     names = [f"{template.namePrefix}-{request_id[4:12]}-{index}" for index in range(wanted.machine_count)]
@@ -60,6 +62,8 @@ def run(document: object, name: str, call: Call) -> wire.RequestAnswer:
     record(call.around.workdir, request_id, "asked.json", {**fact, "floatingNetwork": network} if network else fact)
     maker = Maker(nova, request_id, call)
     made = make_addressed(cloud, maker, network, alternatives) if network else maker.make(alternatives)
+    if any(one.code == "BadRequest" for one in made):
+        resolver.names.drop()
     machines = [{"name": one.name, "machineId": one.machine_id, "message": one.message} for one in made]
     record(call.around.workdir, request_id, "created.json", {"machines": machines, "replaced": maker.replaced})
     return summed_up(made, request_id, call)

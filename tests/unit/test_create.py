@@ -8,12 +8,14 @@ from collections.abc import Callable
 import pytest
 
 from hfstack.budget import Budget
+from hfstack.cloud.names import Names
 from hfstack.cloud.nova import HEADERS, Nova
 from hfstack.cloud.resolve import Resolver
 from hfstack.cloud.service import Service
 from hfstack.cloud.transport import Reply, Unreachable
 from hfstack.errors import CloudTrouble, Refusal
 from hfstack.log import Log
+from hfstack.surroundings import look_around
 
 from .records import Clock, FakeTransport, raw, reply
 
@@ -38,7 +40,8 @@ def service(log: Log) -> Make:
 
 
 def resolver(made: Service) -> Resolver:
-    return Resolver(made, lambda: made, lambda: made)
+    nothing_known = Names(look_around({}), "", 0)
+    return Resolver(made, lambda: made, lambda: made, nothing_known)
 
 
 def test_a_created_server_is_known_by_its_id(service: Make) -> None:
