@@ -94,49 +94,6 @@ class Return(NamedTuple):
     ended: bool = False
 
 
-class Stored(NamedTuple):
-    """The whole folder of a request."""
-
-    request_id: str
-    asked: Acquire | Return | None
-    """`None` if the folder holds no `asked.json`."""
-    created: bool
-    """Whether it is recorded what the POSTs answered."""
-    told: frozenset[str] | None
-    """Ids of the machines of which HostFactory was told when the request ended; `None` if that is not on record."""
-    newest: float
-    """When the last of it was recorded, in seconds since 1970."""
-
-
-def stored_requests(workdir: str) -> list[str]:
-    """Return the ids of all requests that have a folder, in order. Raises `FactsUnreadable`."""
-    folder = os.path.join(workdir, "requests")
-    try:
-        return sorted(name for name in os.listdir(folder) if FOLDER_NAME.match(name) and name[:4] in {"req-", "ret-"})
-    except FileNotFoundError:
-        check_workdir(workdir)
-        return []
-    except OSError as error:
-        raise FactsUnreadable(f"cannot read {folder}: {error.strerror}") from None
-
-
-def load_stored(workdir: str, request_id: str) -> Stored:
-    """Load all that is recorded of a request that has a folder. Raises `FactsUnreadable`."""
-    is_return = request_id.startswith("ret-")
-    asked = load_return(workdir, request_id) if is_return else load_acquire(workdir, request_id)
-    folder = os.path.join(workdir, "requests", request_id)
-    try:
-        names = os.listdir(folder)
-        newest = max(os.stat(os.path.join(folder, name)).st_mtime for name in names or ["."])
-        told = (read(folder, "ended.json") or {}).get("machineIds")
-        ids = None if told is None else frozenset(check(one, str) for one in check(told, list))
-    except OSError as error:
-        raise FactsUnreadable(f"cannot read {folder}: {error.strerror}") from None
-    except TypeError as error:
-        raise malformed(folder, error) from None
-    return Stored(request_id, asked, "created.json" in names, ids, newest)
-
-
 def load_acquire(workdir: str, request_id: str) -> Acquire | None:
     """Load an acquire request; `None` if nothing is recorded of it. Raises `FactsUnreadable`."""
     folder = find_folder(workdir, request_id)
@@ -145,12 +102,9 @@ def load_acquire(workdir: str, request_id: str) -> Acquire | None:
         return None
     created = read(folder, "created.json")
     try:
-        answers = {
-            text(entry, "name"): Planned(text(entry, "name"), text(entry, "machineId"), text(entry, "message"))
-            for entry in (created["machines"] if created is not None else ())
-        }
+        answers = {one.name: one for one in map(planned, () if created is None else created["machines"])}
         names = [check(name, str) for name in check(asked["names"], list)]
-        machines = tuple(answers.get(name, Planned(name)) for name in names)
+        machines = tuple([answers.get(name) or Planned(name) for name in names])
         recorded = list_facts(folder)
         failed = tuple(load_failed(folder, key) for key in keys(recorded, "failed-"))
         polled, ended = "polled.json" in recorded, "ended.json" in recorded
@@ -159,6 +113,14 @@ def load_acquire(workdir: str, request_id: str) -> Acquire | None:
         return Acquire(moment(asked), int(asked["requestTimeout"]), machines, failed, polled, ended, replaced, network)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise malformed(folder, error) from None
+
+
+def planned(entry: dict[str, Any]) -> Planned:
+    """Take one machine of `created.json`. Raises `TypeError`."""
+    found = entry.get("name") or "", entry.get("machineId") or "", entry.get("message") or ""
+    for value in found:
+        check(value, str)
+    return Planned(*found)
 
 
 def load_return(workdir: str, request_id: str) -> Return | None:

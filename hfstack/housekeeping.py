@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from . import cleanup, floating, machine, reclaimed
-from .facts import Acquire, Return, Stored
+from .facts import Acquire, Return
 from .floating import FloatingIP
 from .machine import Record
+from .stored import Stored
 
 DAY = 86400
 

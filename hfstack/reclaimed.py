@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from . import machine, states
 from .answer import GONE, LookedUp
 from .cleanup import is_ours
-from .facts import Acquire, Return, Stored
+from .facts import Acquire, Return
 from .machine import Record
+from .stored import Stored
 
 if TYPE_CHECKING:
     from .reading import ReturnedMachine

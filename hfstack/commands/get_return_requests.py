@@ -13,6 +13,7 @@ from hfstack.cloud.services import Cloud
 from hfstack.errors import CloudTrouble, FactsUnreadable, FactsUnwritable, NothingReported, explain
 from hfstack.housekeeping import DAY, Leftover, Patience
 from hfstack.recording import forget, record
+from hfstack.stored import Stored, load_stored, stored_requests
 from hfstack.surroundings import full_timeout
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from hfstack import wire
     from hfstack.call import Call
     from hfstack.cloud.nova import Nova
-    from hfstack.facts import Stored
     from hfstack.machine import Record
 
 NAME = "getReturnRequests"
@@ -57,9 +57,9 @@ def load(call: Call) -> list[Stored]:
     Another process may be removing what is history. Raises `FactsUnreadable`.
     """
     stored = []
-    for request_id in facts.stored_requests(call.around.workdir):
+    for request_id in stored_requests(call.around.workdir):
         try:
-            stored.append(facts.load_stored(call.around.workdir, request_id))
+            stored.append(load_stored(call.around.workdir, request_id))
         except FactsUnreadable as error:
             if facts.find_folder(call.around.workdir, request_id) is None:
                 continue

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from hfstack import entry, facts
+from hfstack import entry
+from hfstack.commands import get_return_requests
 from hfstack.housekeeping import DAY
 from tests.unit.records import CREATED_AT, REQUEST, RETURN, TAG, server, server_id
 
@@ -133,7 +134,7 @@ def test_a_record_that_another_process_removes_meanwhile_is_history(
 ) -> None:
     record_request(site, polled={})
     cloud.servers = [server(1, tags=OURS), server(2, tags=OURS)]
-    monkeypatch.setattr(facts, "stored_requests", lambda _: [REQUEST, "req-gone", RETURN])
+    monkeypatch.setattr(get_return_requests, "stored_requests", lambda _: [REQUEST, "req-gone", RETURN])
     assert call() == NOTHING
     assert "gone" not in site.logged()
 

@@ -21,11 +21,13 @@ from tests.scenarios.site import Site, parse
 DAY = dt.timedelta(days=1)
 
 
-def certificate(folder: Path, valid_until: dt.datetime) -> tuple[str, str]:
-    """Write a self-signed certificate for 127.0.0.1 and its key; return their paths."""
+def certificate(
+    folder: Path, valid_until: dt.datetime, common_name: str = "hfstack test", address: str = "127.0.0.1"
+) -> tuple[str, str]:
+    """Write a self-signed certificate for an address and its key; return their paths."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hfstack test")])
-    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    alternative = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
     builder = x509.CertificateBuilder(
         issuer_name=name,
         subject_name=name,
@@ -34,7 +36,7 @@ def certificate(folder: Path, valid_until: dt.datetime) -> tuple[str, str]:
         not_valid_before=valid_until - 30 * DAY,
         not_valid_after=valid_until,
     )
-    builder = builder.add_extension(address, critical=False)
+    builder = builder.add_extension(alternative, critical=False)
     signed = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True).sign(
         key, hashes.SHA256()
     )

@@ -20,9 +20,8 @@ from hfstack.facts import (
     Returned,
     load_acquire,
     load_return,
-    load_stored,
-    stored_requests,
 )
+from hfstack.stored import load_stored, stored_requests
 
 from .records import CREATED_AT, LAUNCHED_AT, REQUEST, RETURN, server_id
 from .shapes import JSON

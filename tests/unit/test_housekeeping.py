@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from hfstack import housekeeping
-from hfstack.facts import Acquire, Failed, Planned, Return, Returned, Stored
+from hfstack.facts import Acquire, Failed, Planned, Return, Returned
 from hfstack.floating import FloatingIP
 from hfstack.housekeeping import DAY, Leftover, Owner, Patience
 from hfstack.machine import Record
+from hfstack.stored import Stored
 
 from .records import CREATED_AT, LAUNCHED_AT, REQUEST, RETURN, TAG, building, down_cell, failed, server, server_id
 

@@ -8,10 +8,11 @@ import pytest
 
 from hfstack import reclaimed, states
 from hfstack.answer import GONE
-from hfstack.facts import Acquire, Failed, Planned, Return, Returned, Stored
+from hfstack.facts import Acquire, Failed, Planned, Return, Returned
 from hfstack.reading import ReturnedMachine
 from hfstack.reclaimed import Known
 from hfstack.settings import Settings
+from hfstack.stored import Stored
 
 from .records import CREATED_AT, REQUEST, RETURN, STATUSES, TAG, deleted, down_cell, server, server_id
 
