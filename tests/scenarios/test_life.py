@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -249,3 +250,19 @@ def test_nothing_is_made_where_nothing_can_be_recorded(site: Site) -> None:
     site.workdir.rmdir()
     answer = site.ask("requestMachines", {"template": {"templateId": "small", "machineCount": 1}}, code=1)
     assert str(site.workdir) in answer["message"]
+
+
+def test_nothing_is_made_on_a_full_disk(cloud: Cloud, site: Site) -> None:
+    site.write_templates({})
+    path = site.confdir.parent / "hf_in_full"
+    path.write_text('{"template": {"templateId": "small", "machineCount": 1}}', encoding="utf-8")
+
+    def full() -> None:
+        # no file may have a single byte, which the kernel says in another word than a full disk
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+    call = site.command("requestMachines", path)
+    done = subprocess.run(call, env=site.environment(), capture_output=True, preexec_fn=full)
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert "cannot record" in parse(done.stdout)["message"]
+    assert cloud.call("GET", "/servers?tags=hostfactory")["servers"] == []
