@@ -11,11 +11,12 @@ for file; do
     "$program" --vulnerability-service osv --disable-pip --require-hashes --progress-spinner off --timeout 10 \
         --requirement "$file" >"$output" 2>&1
     code=$?
-    if grep -qE 'ConnectionError|ServiceError|Max retries|timed out' "$output"; then
+    if grep -qE '^(Found|No known vulnerabilities)' "$output"; then
+        echo "audit of $file:"
+    elif grep -qE 'ConnectionError|ServiceError' "$output"; then
         echo "audit of $file: SKIPPED, the database of vulnerabilities cannot be reached from here"
         continue
     fi
-    echo "audit of $file:"
     cat "$output"
     [ $code = 0 ] || worst=1
 done

@@ -30,7 +30,9 @@ def fill(folder: Path, files: list[Path], seconds: int) -> None:
 
 def sums(files: list[Path], folder: Path) -> list[str]:
     """Return lines as sha256sum writes them, with paths below a folder."""
-    return [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  ./{path.relative_to(folder).as_posix()}\n" for path in files]
+    return [
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  ./{path.relative_to(folder).as_posix()}\n" for path in files
+    ]
 
 
 def pack(folder: Path, archive: Path) -> None:

@@ -1,8 +1,8 @@
 """What is inside the frozen folder: `python inside.py FOLDER` prints its parts as JSON.
 
-To be run with the Python that froze the folder. Around it is everything there is to know: PyInstaller, the metadata of the
-packages, and beside the interpreter, in SOURCES, the versions of the source packages that it was made of. A file or a
-module that belongs to no part is an error: nothing gets in without a name, a version and a licence.
+To be run with the Python that froze the folder. Around it is everything there is to know: PyInstaller, the metadata of
+the packages, and beside the interpreter, in SOURCES, the versions of the source packages that it was made of. A file or
+a module that belongs to no part is an error: nothing gets in without a name, a version and a licence.
 """
 
 from __future__ import annotations
@@ -67,23 +67,15 @@ class Part:
 def parts(folder: Path) -> list[Part]:
     """Return the parts of a frozen folder. Raises `SystemExit` for what belongs to none."""
     interpreter, *linked = sources()
-    owners: dict[str, Part] = {"libpython": interpreter, "base_library": interpreter}
-    owners |= dict.fromkeys((*sys.stdlib_module_names, f"_sysconfigdata__{sys.platform}_x86_64-linux-gnu"), interpreter)
-    packages = {one.name: of(one) for one in metadata.distributions()}
-    owners |= {module: packages[names[0]] for module, names in metadata.packages_distributions().items()}
-    owners |= {Path(str(one._path)).name: packages[one.name] for one in metadata.distributions()}  # type: ignore[attr-defined] # noqa: SLF001
-    loader = ("pyiboot01_bootstrap", "pyimod01_archive", "pyimod02_importers", "pyimod03_ctypes")
-    owners |= dict.fromkeys(("hfstack", *loader), packages["pyinstaller"])
-
+    owners = known(interpreter)
     strangers = []
     for place, name in everything(folder):
-        owner = owners.get(name) or owners.get(name.split(".")[0])
-        if owner is interpreter and place.startswith(MODULES):
-            continue  # a hundred modules of the standard library would say no more than its two files do
-        if owner:
-            owner.places.add(place)
-        else:
+        owner = owners.get(name)
+        if owner is None:
             strangers.append(place)
+        elif owner is not interpreter or not place.startswith(MODULES):
+            # (a hundred modules of the standard library would say no more than the interpreter's two files do)
+            owner.places.add(place)
     if strangers:
         sys.exit(f"{folder}: it is not known what these belong to: {', '.join(sorted(strangers))}")
 
@@ -94,8 +86,22 @@ def parts(folder: Path) -> list[Part]:
             sys.exit(f"{folder}: {library} was not made with {sys.executable}, it has no {word}")
     for part in linked:
         part.places.add(library)
-    found = {id(part): part for part in owners.values() if part.places}
-    return sorted([*found.values(), *linked, *copied(folder, library)], key=lambda part: (part.name.lower(), part.version))
+    packages = {id(part): part for part in owners.values() if part.places}
+    found = [*packages.values(), *linked, *copied(folder, library)]
+    return sorted(found, key=lambda part: part.name.lower())
+
+
+def known(interpreter: Part) -> dict[str, Part]:
+    """Return what belongs to what: modules, and packages by the names of their metadata."""
+    packages = {one.name: of(one) for one in metadata.distributions()}
+    owners = {name.lower().replace("-", "_"): part for name, part in packages.items()}
+    owners |= {module: packages[names[0]] for module, names in metadata.packages_distributions().items()}
+    owners |= dict.fromkeys(
+        ("hfstack", "pyiboot01_bootstrap", "pyimod01_archive", "pyimod02_importers", "pyimod03_ctypes"),
+        packages["pyinstaller"],
+    )
+    own = ("libpython3", "base_library", *sys.stdlib_module_names, "_sysconfigdata__linux_x86_64-linux-gnu")
+    return owners | dict.fromkeys(own, interpreter)
 
 
 def everything(folder: Path) -> Iterator[tuple[str, str]]:
@@ -114,15 +120,11 @@ def everything(folder: Path) -> Iterator[tuple[str, str]]:
             yield "_internal/base_library.zip", name.split("/")[0].split(".")[0]
     yield "hfstack", "hfstack"
     for path in (folder / "_internal").iterdir():
-        inner = [one for one in path.rglob("*.so*") if one.is_file()] if path.is_dir() else []
-        for one in inner or [path]:
-            # python3.13 holds the interpreter's own extension modules; each of them bears its name
-            yield one.relative_to(folder).as_posix(), named(one.name if path.name.startswith("python3") else path.name)
-
-
-def named(file: str) -> str:
-    """Return the name of the module, or of the metadata, that a file or folder of that name is."""
-    return "libpython" if file.startswith("libpython") else file
+        # beside the modules in the archive there are their shared libraries, their data, or their metadata
+        name = path.name.split("-")[0] if path.suffix == ".dist-info" else path.name.split(".")[0]
+        libraries = sorted(path.rglob("*.so")) if path.is_dir() else []
+        for one in libraries or [path]:
+            yield one.relative_to(folder).as_posix(), name
 
 
 def sources() -> Iterator[Part]:
@@ -152,7 +154,7 @@ def copied(folder: Path, library: str) -> Iterator[Part]:
 def of(package: metadata.Distribution) -> Part:
     """Return a Python package as a part."""
     said = package.metadata
-    words = [said.get("License-Expression"), said.get("License"), *said.get_all("Classifier", [])]
+    words = [word for key in ("License-Expression", "License", "Classifier") for word in said.get_all(key, [])]
     licence = next((LICENCES.get(word, word) for word in words if word and is_licence(word)), "")
     files = [
         str(file.locate()) for file in package.files or [] if ".dist-info/" in str(file) and legal(str(file).lower())
@@ -168,7 +170,9 @@ def is_licence(word: str) -> bool:
 
 def legal(path: str) -> bool:
     """Return whether a file of a package's metadata is its licence, or names what is compiled in."""
-    return any(word in path.rpartition(".dist-info/")[2] for word in ("licen", "copying", "notice", "authors", "sboms/"))
+    return any(
+        word in path.rpartition(".dist-info/")[2] for word in ("licen", "copying", "notice", "authors", "sboms/")
+    )
 
 
 def texts(name: str) -> list[str]:

@@ -1,10 +1,10 @@
 """The installed folder: what /opt/hfstack holds, before it becomes a package.
 
-    bin/              the frozen programs, with the folder that they share
-    scripts/          what HostFactory calls
-    share/examples/   configuration files to copy
-    share/doc/        what there is to read, and the licences of all parts
-    share/man/        manual pages; man finds them from bin/
+bin/              the frozen programs, with the folder that they share
+scripts/          what HostFactory calls
+share/examples/   configuration files to copy
+share/doc/        what there is to read, and the licences of all parts
+share/man/        manual pages; man finds them from bin/
 """
 
 from __future__ import annotations

@@ -15,8 +15,7 @@ from pathlib import Path
 
 import layout
 import release
-
-from hfstack import __version__ as VERSION
+from hfstack import __version__
 
 HERE = Path(__file__).resolve().parent
 PYTHON = release.ROOT / ".cache" / "packaging" / "bin" / "python"
@@ -24,14 +23,21 @@ PYTHON = release.ROOT / ".cache" / "packaging" / "bin" / "python"
 PROVIDERS = {"libz.so.1": "zlib", "libgcc_s.so.1": "libgcc"}
 """Packages of RHEL, for the libraries that are not glibc's."""
 
-GLIBC = {f"lib{name}.so.{number}" for name, number in (("c", 6), ("dl", 2), ("m", 6), ("pthread", 0), ("rt", 1), ("util", 1))}
-GLIBC.add("ld-linux-x86-64.so.2")
+GLIBC = {
+    "libc.so.6",
+    "libdl.so.2",
+    "libm.so.6",
+    "libpthread.so.0",
+    "librt.so.1",
+    "libutil.so.1",
+    "ld-linux-x86-64.so.2",
+}
 
 
 def needed(tree: Path) -> Iterator[str]:
     """Yield the packages whose libraries the files below a folder need, glibc left out. Raises `KeyError`."""
     inside = {path.name for path in tree.rglob("*.so*")}
-    files = [path for path in tree.rglob("*") if path.is_file() and path.open("rb").read(4) == b"\x7fELF"]
+    files = [path for path in tree.rglob("*") if path.is_file() and path.read_bytes()[:4] == b"\x7fELF"]
     printed = subprocess.check_output(["objdump", "-p", *files], text=True, env={**os.environ, "LC_ALL": "C"})
     wanted = {line.split()[1] for line in printed.splitlines() if line.split()[:1] == ["NEEDED"]}
     yield from sorted(PROVIDERS[name] for name in wanted - inside - GLIBC)
@@ -61,15 +67,17 @@ def build(tree: Path, package: Path, version: str, licence: str, seconds: int) -
     defines = [word for name, value in values.items() for word in ("--define", f"{name} {value}")]
     # HOME: somebody's ~/.rpmmacros must not get into the package
     environment = {**os.environ, "HOME": str(top), "SOURCE_DATE_EPOCH": str(seconds), "LC_ALL": "C.UTF-8"}
-    command = ["rpmbuild", "-bb", "--quiet", *defines, HERE / "rpm" / "hfstack.spec"]
+    command: list[str | Path] = ["rpmbuild", "-bb", "--quiet", *defines, HERE / "rpm" / "hfstack.spec"]
     subprocess.run(command, env=environment, check=True)
-    package.parent.mkdir(parents=True, exist_ok=True)
     (top / "made.rpm").replace(package)
 
 
 def sign(package: Path, key: str) -> None:
     """Sign an RPM. Its payload, too: rpm before 4.14 (RHEL 7) does not know of the digest that the header has of it."""
-    subprocess.run(["rpmsign", "--addsign", "--rpmv3", "--define", f"_gpg_name {key}", package], check=True)
+    # rpm's own idea of where gpg is may be another distribution's
+    values = {"_gpg_name": key, "__gpg": shutil.which("gpg") or "gpg"}
+    defines = [word for name, value in values.items() for word in ("--define", f"{name} {value}")]
+    subprocess.run(["rpmsign", "--addsign", "--rpmv3", *defines, package], check=True)
 
 
 def main() -> None:
@@ -77,16 +85,17 @@ def main() -> None:
     freezer, *key = sys.argv[1:]
     seconds = release.time()
     found = layout.parts(release.FROZEN, Path(freezer))
-    arguments = [PYTHON, HERE / "sbom.py", VERSION, found, str(seconds)]
-    # the library keeps sets, whose order would differ from run to run
-    release.SBOM.write_bytes(subprocess.check_output(arguments, env={**os.environ, "PYTHONHASHSEED": "0"}))
+    arguments: list[str | Path] = [PYTHON, HERE / "sbom.py", __version__, found, str(seconds)]
+    release.SBOM.write_bytes(subprocess.check_output(arguments))
 
     tree = release.WORK / "tree"
     layout.make(tree, release.FROZEN, found, seconds)
-    build(tree, release.PACKAGE, VERSION, licences(found), seconds)
-    subprocess.run(["rpmlint", "--config", HERE / "rpm" / "rpmlint.toml", release.PACKAGE], check=True)
+    made = release.WORK / release.PACKAGE.name
+    build(tree, made, __version__, licences(found), seconds)
+    subprocess.run(["rpmlint", "--config", HERE / "rpm" / "rpmlint.toml", made], check=True)
     for name in key:
-        sign(release.PACKAGE, name)
+        sign(made, name)
+    made.replace(release.PACKAGE)
     print(f"{release.PACKAGE.relative_to(release.ROOT)}: {release.PACKAGE.stat().st_size / 1e6:.1f} MB", end=", ")
     print(f"installed {layout.size(tree) / 1e6:.1f} MB")
 

@@ -34,13 +34,18 @@ def document(version: str, parts: list[dict[str, Any]], seconds: int) -> str:
         licenses=[LicenseExpression("Apache-2.0")],
     )
     components = [component(part) for part in parts]
+    contents = json.dumps([version, [(part["purl"], part["places"]) for part in parts]])
     bom = Bom(
         components=components,
-        serial_number=uuid.uuid5(uuid.NAMESPACE_URL, json.dumps([version, [(one["purl"], one["places"]) for one in parts]])),
+        serial_number=uuid.uuid5(uuid.NAMESPACE_URL, contents),
         metadata=BomMetaData(component=top, timestamp=datetime.fromtimestamp(seconds, UTC)),
         dependencies=[Dependency(top.bom_ref, [Dependency(one.bom_ref) for one in components])],
     )
-    return make_outputter(bom, OutputFormat.JSON, VERSION).output_as_string(indent=2) + "\n"
+    written = json.loads(make_outputter(bom, OutputFormat.JSON, VERSION).output_as_string())
+    for one in written["components"]:
+        # the library keeps them in a set, by where they are in memory
+        one["evidence"]["occurrences"].sort(key=lambda occurrence: occurrence["location"])
+    return json.dumps(written, indent=2, sort_keys=True) + "\n"
 
 
 def component(part: dict[str, Any]) -> Component:
