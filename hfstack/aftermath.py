@@ -7,11 +7,11 @@ is deleted without its reason on record, and no machine is handed over before th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from . import cleanup
 from .errors import FactsUnwritable, explain
 from .machine import wants_floating_ip
+from .named import TYPE_CHECKING
 from .recording import record
 
 if TYPE_CHECKING:

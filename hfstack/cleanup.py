@@ -7,12 +7,12 @@ server (pausing, suspending, rescuing, shelving, locking) is the person's busine
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
 
 from . import machine, states
 from .answer import GONE, LookedUp
 from .facts import FOLDER_NAME, Acquire, Return
 from .machine import Record
+from .named import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from .wire import Machine

@@ -86,11 +86,11 @@ class Access:
                 endpoints[service] = self.endpoint_of(service)
         login = translated(lambda: auth.get_access(self.session), endpoints["compute"])
         headers = translated(lambda: auth.get_headers(self.session), endpoints["compute"])
-        token, expires = translated(lambda: (login.auth_token, login.expires), endpoints["compute"])
         plain = all(PLAIN_URL.match(url) and not has_proxy(url) for url in endpoints.values())
-        if not plain or not token or not expires or headers != {"X-Auth-Token": token}:
+        token = login.auth_token
+        if not plain or not token or not login.expires or headers != {"X-Auth-Token": token}:
             return None
-        return Known(token, expires.timestamp(), endpoints, cafile, settings)
+        return Known(token, login.expires.timestamp(), endpoints, cafile, settings)
 
     def endpoint(self, service: str, **versions: str) -> str:
         """Return a service's endpoint: the one that clouds.yaml sets, else the catalogue's. Raises `CloudTrouble`."""

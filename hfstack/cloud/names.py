@@ -38,7 +38,7 @@ class Names:
             if document["login"] != self.login:
                 return {}
             found = {(kind, name): (found, float(when)) for kind, name, found, when in document["names"]}
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return {}
         return {key: value for key, value in found.items() if 0 <= self.now - value[1] < MAX_AGE}
 

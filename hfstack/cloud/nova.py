@@ -207,8 +207,7 @@ def at_once(
 
     Returns what came of it, and the first trouble, if there was any.
     """
-    from concurrent.futures import ThreadPoolExecutor
-
+    wanted = list(dict.fromkeys(ids))
     done: dict[str, T] = {}
     troubles: list[CloudTrouble] = []
 
@@ -219,8 +218,14 @@ def at_once(
             except CloudTrouble as trouble:
                 troubles.append(trouble)
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(attempt, dict.fromkeys(ids)))
+    if len(wanted) < 2:
+        list(map(attempt, wanted))
+    else:
+        # most polls have none or one, and are not to wait until this is loaded
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(attempt, wanted))
     return done, troubles[0] if troubles else None
 
 
