@@ -18,7 +18,13 @@ FREEZER := .cache/freezer-$(call checksum,$(RECIPE) build/linux/requirements.txt
 # every name that wheels for glibc 2.17 go by: pip takes only those that it is told
 OLD_GLIBC := $(foreach tag,manylinux2014 manylinux_2_17 manylinux_2_12 manylinux2010 manylinux_2_5 manylinux1,--platform $(tag)_x86_64)
 
-.PHONY: help demo test check interpreter freeze reproducible portable openstack openstack-stop e2e bench bench-gate schemas lock format clean
+# what the source is held against on the real OpenStack; what ships is held against all
+LIFE := $(foreach part,life return return_requests floating rehearse,tests/scenarios/test_$(part).py)
+
+# what makes the SBOM and looks for vulnerabilities
+PACKAGING := .cache/packaging
+
+.PHONY: help demo test check interpreter freeze reproducible portable openstack openstack-stop e2e bench bench-gate rpm bundle packages audit schemas lock format clean
 
 help:
 	@echo "make demo            a request's whole life against the sandbox cloud, on any machine with Python >= 3.11"
@@ -28,7 +34,11 @@ help:
 	@echo "make reproducible    freezes twice, in two folders, and compares"
 	@echo "make portable        the scenarios with the frozen program inside an older Linux; as root, needs debootstrap"
 	@echo "make openstack       install and start a real OpenStack on loopback; make openstack-stop stops it"
-	@echo "make e2e             the scenarios against the real OpenStack, from source and frozen"
+	@echo "make e2e             the scenarios against the real OpenStack: frozen all, from source a machine's life, and kills"
+	@echo "make rpm             the RPM and the SBOM of make freeze's folder; SIGN_KEY=… signs it, with gpg"
+	@echo "make bundle          the RPM and all that goes with it in one tar file, for sites without internet"
+	@echo "make packages        installs, upgrades, moves and erases that RPM; as root"
+	@echo "make audit           known vulnerabilities in what is locked, where the internet can be reached"
 	@echo "make bench           what a call costs, beside other programs (some minutes); docs/performance.md says how"
 	@echo "make bench-gate      only what has a target; fails on a miss. MARGIN=1.5 allows for a shared machine"
 	@echo "make schemas         docs/schemas/: the JSON Schema of each command's answer, from hfstack/wire.py"
@@ -47,7 +57,7 @@ demo: $(READY)
 	@$(BIN)/hfstack rehearse --sandbox --machines 3
 
 test: $(READY)
-	$(BIN)/python -m pytest tests -m "not long"
+	$(BIN)/python -m pytest tests -m "not long" --ignore tests/packages
 
 check: $(READY)
 	$(BIN)/ruff check
@@ -76,7 +86,12 @@ $(FROZEN): $(FREEZER)/.ready $(SOURCES)
 	$(FREEZER)/bin/python build/freeze.py
 
 reproducible: $(FREEZER)/.ready
-	$(FREEZER)/bin/python build/linux/reproducible.py
+	$(FREEZER)/bin/python build/reproducible.py
+
+portable: $(FROZEN)
+	$(BIN)/python -m tests.scenarios.older
+	$(BIN)/python -m pytest tests/frozen/test_old_kernel.py
+	$(BIN)/python -m pytest tests/scenarios --cloud sandbox --program portable -m "not long"
 
 openstack:
 	$(PYTHON) -m tests.openstack install
@@ -89,13 +104,34 @@ e2e: $(FROZEN) openstack
 	$(BIN)/python -m pytest tests/frozen
 	$(BIN)/python -m pytest tests/scenarios --cloud sandbox --program source -m long
 	$(BIN)/python -m pytest tests/scenarios --cloud sandbox --program frozen
-	$(BIN)/python -m pytest tests/scenarios --cloud openstack --program source --program frozen -m "not long"
+	$(BIN)/python -m pytest tests/scenarios/test_kill.py --cloud openstack --program source
+	$(BIN)/python -m pytest $(LIFE) --cloud openstack --program source
+	$(BIN)/python -m pytest tests/scenarios --cloud openstack --program frozen -m "not long"
+
+$(PACKAGING)/.ready: packaging/requirements.txt
+	@$(PYTHON) -m venv --clear $(PACKAGING)
+	@$(PACKAGING)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
+rpm: $(FROZEN) $(READY) $(PACKAGING)/.ready
+	@command -v rpmbuild rpmsign rpmlint objdump >/dev/null || \
+	    { echo "make rpm needs programs of Debian's: apt-get install rpm rpmlint binutils"; exit 1; }
+	$(BIN)/python packaging/make_rpm.py $(FREEZER)/bin/python $(if $(SIGN_KEY),"$(SIGN_KEY)")
+
+bundle: rpm
+	$(BIN)/python packaging/bundle.py
+
+packages: bundle
+	$(BIN)/python -m pytest tests/packages
+
+audit: $(PACKAGING)/.ready
+	packaging/audit.sh $(PACKAGING)/bin/pip-audit build/linux/requirements.txt packaging/requirements.txt
 
 bench: $(FROZEN)
-	$(BIN)/python -m tests.bench
+	HFSTACK_FREEZER=$(FREEZER)/bin/python $(BIN)/python -m tests.bench
 
 bench-gate: $(FROZEN)
-	$(BIN)/python -m tests.bench --gate --margin $(MARGIN)
+	HFSTACK_FREEZER=$(FREEZER)/bin/python $(BIN)/python -m tests.bench --gate --margin $(MARGIN)
 
 schemas: $(READY)
 	$(BIN)/python build/schemas.py
@@ -106,6 +142,8 @@ lock: $(READY)
 	$(BIN)/uv pip compile --quiet --python-platform x86_64-manylinux2014 --python-version 3.13 --only-binary :all: \
 	    --extra freeze --constraint build/requirements.txt --generate-hashes --upgrade \
 	    --no-emit-index-url --custom-compile-command "make lock" --output-file build/linux/requirements.txt pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
+	    --no-emit-index-url --custom-compile-command "make lock" --output-file packaging/requirements.txt packaging/requirements.in
 
 clean:
-	rm -rf dist .cache/freeze .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf dist .cache/freeze .cache/freezer-* .cache/reproducible .mypy_cache .ruff_cache .pytest_cache .hypothesis

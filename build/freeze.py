@@ -1,7 +1,7 @@
-"""Freeze hfstack: `python build/freeze.py` gives dist/linux-x86_64/hfstack/ with one executable per command.
+"""Freeze hfstack: `python build/freeze.py` gives dist/<system>-x86_64/hfstack/ with one executable per command.
 
-The Python that runs this is frozen in. The same sources, Python and libraries give the same bytes, whenever and wherever
-(`make reproducible`). What does not pass build/linux's checks does not get into dist/.
+The Python that runs this is frozen in. The same sources, Python and libraries give the same bytes, whenever and
+wherever (`make reproducible`). What does not pass build/linux's checks does not get into dist/.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SYSTEM = "windows-x86_64" if sys.platform == "win32" else "linux-x86_64"
 FOLDER = ROOT / "dist" / SYSTEM / "hfstack"
-WORK = ROOT / ".cache" / "freeze"
+WORK = ROOT / ".cache" / "freeze" / SYSTEM
 COMMANDS = (
     "getAvailableTemplates",
     "getRequestStatus",
@@ -29,9 +29,10 @@ def main() -> None:
     """Freeze, check, and put the result where it belongs."""
     epoch = source_date()
     made = freeze(epoch)
-    for command in COMMANDS:
-        # a link, not a copy: each copy would carry all modules again; the program knows by its name what to be
-        (made / command).symlink_to("hfstack")
+    if SYSTEM == "linux-x86_64":
+        for command in COMMANDS:
+            # a link, not a copy: each copy would carry all modules again; the program knows by its name what to be
+            (made / command).symlink_to("hfstack")
     settle(made, epoch)
     if SYSTEM == "linux-x86_64":
         for check in ("elf.py", "contents.py"):
@@ -61,9 +62,9 @@ def freeze(epoch: int) -> Path:
         "SOURCE_DATE_EPOCH": str(epoch),
         "PYINSTALLER_CONFIG_DIR": str(WORK),  # its own cache, not the account's, which other builds use
     }
-    arguments = ["--noconfirm", "--clean", "--log-level", "ERROR", "--distpath", WORK / "dist", "--workpath", WORK / "build"]
+    options = ["--noconfirm", "--clean", "--log-level=ERROR", f"--distpath={WORK}/dist", f"--workpath={WORK}/build"]
     subprocess.run(
-        [sys.executable, "-m", "PyInstaller", *arguments, "build/hfstack.spec"], cwd=ROOT, env=environment, check=True
+        [sys.executable, "-m", "PyInstaller", *options, "build/hfstack.spec"], cwd=ROOT, env=environment, check=True
     )
     return WORK / "dist" / "hfstack"
 

@@ -1,7 +1,7 @@
-"""Freeze twice, in two folders and two environments, and compare: `python build/reproducible.py` fails at a difference.
+"""Freeze twice, in two folders and two environments: `python build/reproducible.py` fails where the results differ.
 
-Sources, Python and libraries are the same; folder, time zone, language, home and umask are not. Content, modes and times
-of all files are compared.
+Sources, Python and libraries are the same; folder, time zone, language, home and umask are not. Contents, modes and
+times of all files are compared.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ def main() -> None:
     """Freeze in both places, and name each file that differs."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     epoch = str(freeze.source_date())
-    found = [build(FOLDER / name, umask, {**environment, "SOURCE_DATE_EPOCH": epoch}) for name, umask, environment in PLACES]
-    first, second = found
+    first, second = (build(FOLDER / name, umask, {**own, "SOURCE_DATE_EPOCH": epoch}) for name, umask, own in PLACES)
     differing = [path for path in sorted({*first, *second}) if first.get(path) != second.get(path)]
     if differing:
         sys.exit("differing: " + ", ".join(differing))

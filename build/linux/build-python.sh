@@ -6,7 +6,8 @@
 # standard library's extension modules are part of libpython. Not built: sqlite3, readline, curses, tkinter, dbm, tests.
 #
 # Needs Debian 12 or newer, but no root rights. A step that has left its stamp is not repeated: after a failure run the
-# same command again. At the end everything but FOLDER/python and the records of it is removed.
+# same command again. At the end everything but FOLDER/python and the records of it is removed: SOURCES tells what it was
+# made of.
 set -euo pipefail
 umask 022
 export LC_ALL=C TZ=UTC PYTHONHASHSEED=0
@@ -58,13 +59,16 @@ compiler() {
     ln -sf "$("$work/zig/bin/python" -c 'import ziglang; print(ziglang.__path__[0])')/zig" "$ZIG"
     local name
     for name in cc c++ ar ranlib; do
-        ln -sf "$here/compiler.sh" "$work/bin/zig-$name"
+        cp "$here/compiler.sh" "$work/bin/zig-$name"
     done
+    # the linker's options are among what sysconfig keeps: only one folder is to be named there
+    cp "$here/python.map" "$work/"
     echo 'static int unused __attribute__((unused));' >"$ZIG_EMPTY_SOURCE"
 }
 
 fetch() {
     "$here/sources.sh" "$source" "$suite" "python$version" $libraries
+    cp "$source"/{SOURCES,SHA256SUMS,WARNINGS} "$work/"
 }
 
 # The libraries are taken as Debian patches them. Of CPython's patches only the fixes are: the others move files to
@@ -131,7 +135,8 @@ openssl() {
     make install_dev DESTDIR="$work"
 }
 
-# - configure is called by a relative path, as that is compiled in; PKG_CONFIG_LIBDIR keeps this machine's libraries away.
+# - configure is called by a relative path, as that is compiled in; PKG_CONFIG_LIBDIR keeps this machine's libraries away,
+#   and the last two settings say what configure would find out by trying, and not find where there is no /dev/shm.
 # - The version script hides what is linked statically, and with -Bsymbolic spares nine tenths of the symbols that are
 #   looked up at each start.
 # - nodelete: zig links no crtbegin, so nothing calls a shared library's atexit handlers when it is closed. PyInstaller's
@@ -143,12 +148,13 @@ configure() {
     export PKG_CONFIG="pkg-config --static" PKG_CONFIG_LIBDIR=$static/lib/pkgconfig MODULE_BUILDTYPE=static
     OPT="-DNDEBUG -O3 -fwrapv" CFLAGS="-fno-semantic-interposition $flags" CPPFLAGS="-I$static/include" \
     LDFLAGS="-L$static/lib -s -Wl,-z,lazy -Wl,-O1 -Wl,--gc-sections" \
-    LDFLAGS_NODIST="-Wl,-Bsymbolic -Wl,-z,nodelete -Wl,--version-script=$here/python.map" \
+    LDFLAGS_NODIST="-Wl,-Bsymbolic -Wl,-z,nodelete -Wl,--version-script=$work/python.map" \
     BZIP2_CFLAGS="-I$static/include" BZIP2_LIBS="-L$static/lib -lbz2" \
     ../source/python/configure --build=x86_64-pc-linux-gnu --prefix=/python --enable-shared --without-static-libpython \
         --disable-test-modules --with-openssl="$static" --with-system-libmpdec=no --without-readline --with-ensurepip=no \
         py_cv_module__tkinter=n/a py_cv_module__curses=n/a py_cv_module__curses_panel=n/a py_cv_module_readline=n/a \
-        py_cv_module__sqlite3=n/a py_cv_module__dbm=n/a py_cv_module__gdbm=n/a py_cv_module__uuid=n/a
+        py_cv_module__sqlite3=n/a py_cv_module__dbm=n/a py_cv_module__gdbm=n/a py_cv_module__uuid=n/a \
+        ac_cv_posix_semaphores_enabled=yes ac_cv_broken_sem_getvalue=no
 }
 
 compile() {
@@ -164,7 +170,9 @@ install_python() {
     make install DESTDIR="$work"
     patchelf --set-rpath '$ORIGIN/../lib' "$work/python/bin/python$version"
     # what sysconfig knows of the build is frozen, too, and must not depend on where it was
-    grep -rlF "$work" "$work/python" --include='*.py' --include=Makefile --include='*.pc' | xargs sed -i "s#$work#/folder#g"
+    local library=$work/python/lib/python$version
+    sed -i "s#$work#/folder#g" "$library"/_sysconfigdata_*.py "$library"/config-*/Makefile
+    rm -f "$library"/__pycache__/_sysconfigdata_*
 }
 
 check() {
@@ -198,16 +206,14 @@ EOF
 }
 
 tidy() {
-    mv "$source/SOURCES" "$source/SHA256SUMS" "$work/"
-    [ ! -e "$source/WARNINGS" ] || mv "$source/WARNINGS" "$work/"
-    rm -rf "$source" "$static" "$work/build" "$work/zig" "$work/zig-cache" "$work/bin" "$work/empty.c"
+    rm -rf "$source" "$static" "$work/build" "$work/zig" "$work/zig-cache" "$work/bin" "$work/empty.c" "$work/python.map"
 }
 
 tools() {
     local tool missing=
     for tool in apt-get dpkg-source dpkg-parsechangelog patch patchelf make perl autoreconf libtoolize pkg-config objdump \
         xz bzip2 python3; do
-        type -P "$tool" || missing="$missing $tool"
+        type -P "$tool" >/dev/null || missing="$missing $tool"
     done
     [ ! "$missing" ] || {
         echo "missing:$missing. On Debian 12: apt-get install dpkg-dev patch patchelf make perl autoconf automake libtool" \
@@ -225,4 +231,4 @@ export SOURCE_DATE_EPOCH
 for name in zlib bzip2 libffi xz openssl configure compile install_python check tidy; do
     step $name
 done
-[ ! -e "$work/WARNINGS" ] || cat "$work/WARNINGS"
+cat "$work/WARNINGS"

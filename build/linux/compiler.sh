@@ -1,6 +1,6 @@
 #!/bin/bash
-# zig as cc, c++, ar and ranlib for an old glibc, whose description it brings along. build-python.sh links its four names
-# to this file and gives it ZIG (the program), ZIG_TARGET (such as x86_64-linux-gnu.2.17), ZIG_EMPTY_SOURCE (a C file
+# zig as cc, c++, ar and ranlib for an old glibc, whose description it brings along. build-python.sh copies it to its four
+# names and gives it ZIG (the program), ZIG_TARGET (such as x86_64-linux-gnu.2.17), ZIG_EMPTY_SOURCE (a C file
 # without code) and ZIG_ROOT (a folder whose name is to be kept out of what is compiled).
 tool=$(basename "$0")
 tool=${tool#zig-}

@@ -46,7 +46,7 @@ PACKAGES = {
 }
 """Top-level packages in the archive that are not the standard library's. Each has to be there."""
 
-UNWANTED = {"asyncio", "multiprocessing", "tkinter", "unittest", "pydoc", "doctest", "pdb", "sqlite3", "ensurepip", "venv"}
+UNWANTED = {"asyncio", "doctest", "ensurepip", "multiprocessing", "pdb", "pydoc", "sqlite3", "tkinter", "unittest"}
 """Of the standard library, what hfstack has no use for."""
 
 FILES = (
@@ -84,7 +84,9 @@ def problems(folder: Path) -> Iterator[str]:
     yield from (f"unexpected package: {name}" for name in sorted(others(found) - set(PACKAGES)))
     yield from (f"missing package: {name}" for name in sorted(set(PACKAGES) - set(found)))
     yield from (f"unexpected module: {name}" for name in sorted(UNWANTED & set(found)))
-    files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    files = [
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() and not path.is_symlink()
+    ]
     yield from (f"unexpected file: {name}" for name in files if not any(re.fullmatch(one, name) for one in FILES))
     yield from (f"missing file: {one}" for one in FILES if not any(re.fullmatch(one, name) for name in files))
     if size(folder) > LIMIT:

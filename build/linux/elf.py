@@ -1,7 +1,7 @@
 """What the ELF files below a folder need of a system: `python elf.py FOLDER` fails if that is more than RHEL 7 has.
 
-The limits are those of RHEL 7: glibc 2.17 and the libraries of gcc 4.8. A library that a file needs must be in the folder
-or on every system. zlib is: PyInstaller's bootloader is linked with it, and rpm needs it, too. So is libgcc.
+The limits are those of RHEL 7: glibc 2.17 and the libraries of gcc 4.8. A library that a file needs must be in the
+folder or on every system. zlib is: PyInstaller's bootloader is linked with it, and rpm needs it, too. So is libgcc.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """The bench: measure, print, and write dist/bench.json.
 
+HFSTACK_FREEZER names the Python that hfstack was frozen with; make bench sets it.
+
 usage: python -m tests.bench                     all programs, some minutes
        python -m tests.bench --publish           the same, then docs/performance.md and its plot anew
        python -m tests.bench --gate [--margin M] only what has a target; exit 1 if one is missed by more than M times

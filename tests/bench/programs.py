@@ -28,14 +28,10 @@ PAGE = 1000
 
 
 def interpreter() -> str:
-    """Return the interpreter that the program was frozen with: the one that this environment was made from.
-
-    Raises `BenchError` if nothing is frozen, or with another Python.
-    """
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    if not list(FROZEN.glob(f"_internal/libpython{version}.*")):
-        raise BenchError(f"{FROZEN.relative_to(ROOT)} is not there, or frozen with another Python than {version}")
-    return os.path.realpath(sys.executable)
+    """Return the interpreter that the program was frozen with. Raises `BenchError` if nothing is frozen."""
+    if not FROZEN.exists():
+        raise BenchError(f"{FROZEN.relative_to(ROOT)} is not there: run make bench")
+    return os.path.realpath(rivals.freezer())
 
 
 def on(stage: Stage, name: str) -> Program | None:

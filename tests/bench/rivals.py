@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,14 @@ COLLECT = (
 )
 
 
+def freezer() -> str:
+    """Return the Python that hfstack was frozen with, in its environment. Raises `BenchError`."""
+    found = os.environ.get("HFSTACK_FREEZER", "")
+    if not os.path.exists(found):
+        raise BenchError("HFSTACK_FREEZER does not name the Python that hfstack was frozen with: run make bench")
+    return os.path.abspath(found)
+
+
 def naive() -> str:
     """Freeze the naive program with PyInstaller's defaults, unless that has been done; return its path."""
     program = CACHE / "naive" / "naive"
@@ -33,7 +42,7 @@ def naive() -> str:
         print("freezing the naive program (once)", flush=True)
         places = ["--distpath", str(CACHE), "--workpath", str(CACHE / "build"), "--specpath", str(CACHE / "build")]
         arguments = ["--noconfirm", "--log-level", "ERROR", "--name", "naive", *places, *COLLECT, str(NAIVE)]
-        run([sys.executable, "-m", "PyInstaller", *arguments])
+        run([freezer(), "-m", "PyInstaller", *arguments])
     return str(program)
 
 

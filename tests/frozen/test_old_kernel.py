@@ -21,9 +21,9 @@ from tests.scenarios.site import Site
 from tests.scenarios.test_life import ended, request
 
 LATER = (
-    "clone3 close_range copy_file_range epoll_pwait2 execveat faccessat2 getrandom membarrier memfd_create mlock2 openat2"
-    " pidfd_getfd pidfd_open pidfd_send_signal preadv2 pwritev2 renameat2 rseq statx"
-).split()
+    "clone3,close_range,copy_file_range,epoll_pwait2,execveat,faccessat2,getrandom,membarrier,memfd_create,mlock2,openat2,"
+    "pidfd_getfd,pidfd_open,pidfd_send_signal,preadv2,pwritev2,renameat2,rseq,statx"
+)
 """System calls that came after Linux 3.10."""
 
 UNAME = """
@@ -49,12 +49,11 @@ class OldKernelSite(Site):
     refused: Path
 
     def command(self, name: str, path: Path) -> list[str]:
-        calls = ",".join(LATER)
         strace = ["strace", "--follow-forks", "--quiet=all", "--output-append-mode", f"--output={self.refused}"]
-        return [*strace, f"--trace={calls}", f"--inject={calls}:error=ENOSYS", *super().command(name, path)]
+        return [*strace, f"--trace={LATER}", f"--inject={LATER}:error=ENOSYS", *super().command(name, path)]
 
-    def environment(self) -> dict[str, str]:
-        return {**super().environment(), "LD_PRELOAD": str(self.preload)}
+    def environment(self, **more: str) -> dict[str, str]:
+        return super().environment(LD_PRELOAD=str(self.preload), **more)
 
 
 @pytest.fixture(scope="module")

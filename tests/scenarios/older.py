@@ -58,7 +58,8 @@ def main() -> None:
     unfinished = OLDER.with_name("bullseye.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["debootstrap", "--variant=minbase", "bullseye", unfinished], stdout=subprocess.DEVNULL, check=True)
+    options = ["--variant=minbase", "--include=ca-certificates"]
+    subprocess.run(["debootstrap", *options, "bullseye", unfinished], stdout=subprocess.DEVNULL, check=True)
     (unfinished / "etc" / "hosts").write_text("127.0.0.1 localhost\n", encoding="utf-8")
     for name in ("bin", "scripts"):
         (unfinished / "opt" / "hfstack" / name).mkdir(parents=True)

@@ -1,7 +1,7 @@
 """The certificates that this host trusts, in place of certifi's own list, which would grow old inside a frozen program.
 
-requests asks here which authorities it may trust where clouds.yaml names none (`cacert`). A site's own authority is one of
-the host's as soon as its administrators have made it so (`update-ca-trust`, `update-ca-certificates`).
+requests asks here which authorities it may trust where clouds.yaml names none (`cacert`). A site's own authority is one
+of the host's as soon as its administrators have made it so (`update-ca-trust`, `update-ca-certificates`).
 """
 
 from __future__ import annotations
