@@ -92,7 +92,7 @@ class Site:
         path.write_bytes(document if isinstance(document, bytes) else json.dumps(document).encode())
         return subprocess.run(
             self.command(command, path),
-            env={**self.environment(), **env},
+            env=self.environment(**env),
             capture_output=True,
             check=False,
             timeout=300,
@@ -102,8 +102,8 @@ class Site:
         """Return how one of HostFactory's commands is called for an input file."""
         return [*program(self.program, name), "-f", str(path)]
 
-    def environment(self) -> dict[str, str]:
-        """Return the environment that HostFactory gives to a command."""
+    def environment(self, **more: str) -> dict[str, str]:
+        """Return the environment that HostFactory gives to a command, and `more`."""
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.confdir.parent),
@@ -113,6 +113,7 @@ class Site:
             "HF_PROVIDER_WORKDIR": str(self.workdir),
             "HF_PROVIDER_LOGDIR": str(self.logdir),
             "HF_LOGLEVEL": "LOG_DEBUG",
+            **more,
         }
         return {**environment, "PYTHONPATH": str(ROOT)} if self.program == "source" else environment
 
