@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import urllib.parse
 from collections.abc import Callable
@@ -32,6 +33,12 @@ def interpreter() -> str:
     if not FROZEN.exists():
         raise BenchError(f"{FROZEN.relative_to(ROOT)} is not there: run make bench")
     return os.path.realpath(rivals.freezer())
+
+
+def version() -> str:
+    """Return that interpreter's version."""
+    done = subprocess.run([interpreter(), "--version"], capture_output=True, text=True, check=True)
+    return done.stdout.removeprefix("Python ").strip()
 
 
 def on(stage: Stage, name: str) -> Program | None:

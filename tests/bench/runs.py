@@ -82,7 +82,7 @@ def machine() -> dict[str, str | int | float]:
         "system": f"{platform.system()} {platform.machine()}",
         "processors": os.cpu_count() or 0,
         "load": round(os.getloadavg()[0], 1),
-        "python": platform.python_version(),
+        "python": programs.version(),
     }
 
 
