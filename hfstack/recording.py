@@ -77,7 +77,9 @@ def publish(temporary: str, path: str) -> bool:
     """Give a finished file its name; `False` if that is taken."""
     try:
         if RENAME_REFUSES:
-            os.rename(temporary, path)
+            from .windows import patiently
+
+            patiently(os.rename, temporary, path)
         else:
             os.link(temporary, path)
     except FileExistsError:

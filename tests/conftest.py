@@ -8,7 +8,8 @@ import pytest
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add --cloud and --program."""
     parser.addoption("--cloud", choices=("sandbox", "openstack"), default="sandbox")
-    parser.addoption("--program", action="append", choices=("source", "frozen", "portable"), default=None)
+    programs = ("source", "frozen", "portable", "windows", "bat")
+    parser.addoption("--program", action="append", choices=programs, default=None)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 
 from hfstack.sandbox.sandbox import Sandbox
@@ -39,9 +40,8 @@ def serve(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     if bool(args.tls_cert) != bool(args.tls_key):
         parser.error("--tls-cert and --tls-key go together")
-    signals = {signal.SIGINT, signal.SIGTERM}
-    # blocked before any thread starts, so that every thread leaves them to the wait below
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     os.makedirs(args.dir, exist_ok=True)
     clouds = os.path.abspath(os.path.join(args.dir, "clouds.yaml"))
     sandbox = Sandbox(args.port_base, (args.tls_cert, args.tls_key) if args.tls_cert else None)
@@ -53,11 +53,13 @@ def serve(argv: Sequence[str]) -> int:
             for name in sandbox.ports:
                 _say(f"{name}: {sandbox.control_url if name == 'control' else sandbox.url(name)}")
             _say(f"stop: Ctrl-C, or kill {os.getpid()}")
-            signal.sigwait(signals)
+            while True:
+                time.sleep(3600)
+    except KeyboardInterrupt:
+        return 0
     except OSError as error:
         print(f"hfstack sandbox: {error}", file=sys.stderr)  # noqa: T201 - a command's own output
         return 1
-    return 0
 
 
 def _say(line: str) -> None:

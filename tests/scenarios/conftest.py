@@ -1,4 +1,4 @@
-"""Which cloud, which program: `--cloud sandbox|openstack`, `--program source|frozen|portable` (may be given twice)."""
+"""Which cloud, and which program: `--cloud sandbox|openstack`, `--program source|frozen|portable|windows|bat`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from . import older
+from . import older, windows
 from .clouds import Cloud
 from .site import Site
 
@@ -45,6 +45,8 @@ def new_site(tmp_path: Path, program: str, one_cloud: Cloud) -> SiteMaker:
     """Make a provider instance; settings are given by their names in the configuration file."""
     if program == "portable" and older.missing():
         pytest.skip(older.missing())
+    if program in windows.KINDS and windows.missing():
+        pytest.skip(windows.missing())
 
     def make(**config: object) -> Site:
         return Site(tmp_path / f"site{len(list(tmp_path.iterdir()))}", program, one_cloud.clouds_yaml, **config)

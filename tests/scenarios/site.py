@@ -15,13 +15,15 @@ from pydantic import TypeAdapter
 
 from hfstack import states, wire
 
-from . import older
+from . import older, windows
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def program(kind: str, command: str) -> list[str]:
-    """Return how HostFactory's command is called: from the source tree, frozen, or frozen in an older Linux."""
+    """Return how HostFactory's command is called: from the source tree, or frozen for one system or another."""
+    if kind in windows.KINDS:
+        return windows.program(kind, command)
     if kind == "frozen":
         return [str(ROOT / "scripts" / f"{command}.sh")]
     if kind == "portable":
@@ -31,6 +33,8 @@ def program(kind: str, command: str) -> list[str]:
 
 def administrator(kind: str) -> list[str]:
     """Return how the administrator's command is called."""
+    if kind in windows.KINDS:
+        return windows.program("windows", "hfstack")
     if kind == "frozen":
         return [str(older.FROZEN / "hfstack")]
     if kind == "portable":
@@ -100,7 +104,11 @@ class Site:
 
     def command(self, name: str, path: Path) -> list[str]:
         """Return how one of HostFactory's commands is called for an input file."""
-        return [*program(self.program, name), "-f", str(path)]
+        return [*program(self.program, name), "-f", self.path(path)]
+
+    def path(self, path: Path) -> str:
+        """Return a path as the program sees it."""
+        return windows.path(path) if self.program in windows.KINDS else str(path)
 
     def environment(self, **more: str) -> dict[str, str]:
         """Return the environment that HostFactory gives to a command, and `more`."""
@@ -115,6 +123,8 @@ class Site:
             "HF_LOGLEVEL": "LOG_DEBUG",
             **more,
         }
+        if self.program in windows.KINDS:
+            return windows.environment(environment)
         return {**environment, "PYTHONPATH": str(ROOT)} if self.program == "source" else environment
 
     def ask(self, command: str, document: object, code: int = 0) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from . import windows
 from .clouds import Cloud, new_id, until
 from .conftest import SiteMaker
 from .proxy import Fault, Proxy, proxy_before
@@ -249,13 +249,17 @@ def test_nothing_is_made_where_nothing_can_be_recorded(site: Site) -> None:
     site.write_templates({})
     site.workdir.rmdir()
     answer = site.ask("requestMachines", {"template": {"templateId": "small", "machineCount": 1}}, code=1)
-    assert str(site.workdir) in answer["message"]
+    assert site.path(site.workdir) in answer["message"]
 
 
 def test_nothing_is_made_on_a_full_disk(cloud: Cloud, site: Site) -> None:
+    if site.program in windows.KINDS:
+        pytest.skip("the limit would be Wine's own")
     site.write_templates({})
     path = site.confdir.parent / "hf_in_full"
     path.write_text('{"template": {"templateId": "small", "machineCount": 1}}', encoding="utf-8")
+
+    import resource  # Windows has none
 
     def full() -> None:
         # no file may have a single byte, which the kernel says in another word than a full disk

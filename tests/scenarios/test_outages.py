@@ -152,4 +152,4 @@ def test_a_work_directory_that_is_not_there_makes_no_request_unknown(site: Site)
     done = site.run({"requests": {"requestId": new_id("ret")}})
     answer = parse(done.stdout)["requests"]
     assert answer["status"] == "running"
-    assert str(site.workdir) in answer["message"]
+    assert site.path(site.workdir) in answer["message"]

@@ -33,6 +33,7 @@ PURE = (
         "surroundings",
         "user_data",
         "log",
+        "windows",
     ),
 )
 OPENSTACK = {"openstack", "keystoneauth1", "requests", "os_service_types", "urllib3"}
@@ -40,7 +41,7 @@ DOORS = {"cloud/access.py", "cloud/session.py"}
 
 STOREYS = (
     ("named",),
-    ("errors", "states", "budget"),
+    ("errors", "states", "budget", "windows"),
     ("machine", "wire", "reading", "facts", "surroundings", "user_data"),
     ("log", "answer", "recording", "stored", "written", "template", "floating"),
     ("settings", "cleanup", "templates", "new_server", "cloud.cache"),

@@ -1,0 +1,91 @@
+"""Run Windows programs on Linux, with Wine: `python wine.py PROGRAM ARGUMENTS…`; `python wine.py --prepare` sets it up.
+
+Wine keeps what a Windows system would have on its disk in a folder, its prefix: .cache/windows/prefix. A program's
+standard streams must be pipes (or /dev/null): Python does not start under Wine when one is a file. Wine's drive Z is
+the root of Linux; exit codes are cut to 8 bits.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+FOLDER = HERE.parent.parent / ".cache" / "windows"
+PREFIX = FOLDER / "prefix"
+SYSTEM = PREFIX / "drive_c"
+
+# the wrapper in /usr/bin speaks of 32-bit programs on standard error
+PROGRAM = "/usr/lib/wine/wine64"
+SERVER = "/usr/lib/wine/wineserver64"
+
+SETTINGS = {
+    "WINEPREFIX": str(PREFIX),
+    "WINEARCH": "win64",
+    "WINEDEBUG": "-all",
+    # neither .NET nor a browser, and no entries in anybody's desktop menu
+    "WINEDLLOVERRIDES": "mscoree,mshtml=d;winemenubuilder.exe=d",
+    "LC_ALL": "C.UTF-8",
+    "DISPLAY": "",
+}
+
+VERSION = "win81"
+"""What Wine says that it is. As Windows 10, keystoneauth1 sets a socket option that Wine 8 does not know."""
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return the environment of a Windows program: Wine's settings, and `more`."""
+    return {"PATH": os.environ["PATH"], "HOME": str(FOLDER), **more, **SETTINGS}
+
+
+def path(one: Path | str) -> str:
+    """Return a path as Windows programs write it; the root of Linux is their drive Z."""
+    return "Z:" + os.path.abspath(one).replace("/", "\\")
+
+
+def run(*words: str, **more: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a Windows program to its end, with `more` in its environment."""
+    return subprocess.run(
+        [PROGRAM, *words], env=environment(**more), stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+
+
+def missing() -> str:
+    """Return why no Windows program can be run here, "" if one can."""
+    if not Path(PROGRAM).exists():
+        return "Wine is not installed"
+    return "" if (PREFIX / ".ready").exists() else f"there is no {PREFIX}: make windows"
+
+
+def prepare() -> None:
+    """Make the prefix anew."""
+    shutil.rmtree(PREFIX, ignore_errors=True)
+    PREFIX.mkdir(parents=True)
+    for words in (("wineboot", "--init"), ("winecfg", "/v", VERSION)):
+        done = run(*words)
+        if done.returncode:
+            sys.exit(f"{' '.join(words)}: {done.stderr.decode(errors='replace')}")
+    library = SYSTEM / "windows" / "system32" / "bcryptprimitives.dll"
+    compiler = ["x86_64-w64-mingw32-gcc", "-O2", "-shared", "-s"]
+    subprocess.run([*compiler, "-o", library, HERE / "bcryptprimitives.c", "-ladvapi32"], check=True)
+    subprocess.run([SERVER, "--wait"], env=environment(), check=True)
+    (PREFIX / ".ready").touch()
+
+
+def main() -> None:
+    """Make the prefix, or run a program and pass on what it says."""
+    if sys.argv[1:] == ["--prepare"]:
+        prepare()
+        return
+    given = {name: os.environ[name] for name in ("SOURCE_DATE_EPOCH",) if name in os.environ}
+    done = run(*sys.argv[1:], **given)
+    sys.stdout.buffer.write(done.stdout)
+    sys.stderr.buffer.write(done.stderr)
+    sys.exit(done.returncode)
+
+
+if __name__ == "__main__":
+    main()

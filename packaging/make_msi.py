@@ -1,0 +1,139 @@
+"""Make the installer for Windows out of dist/windows-x86_64: `python make_msi.py [VERSION]`.
+
+With SIGN_PFX, a file with a certificate and its key, programs, libraries that nobody has signed, and the installer are
+signed. SIGN_PASSWORD_FILE has its password, SIGN_URL names a time stamp service.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import examples
+import msi_tables
+import release
+import wix_files
+from hfstack import __version__
+
+HERE = Path(__file__).resolve().parent
+FROZEN = release.DIST / "windows-x86_64" / "hfstack"
+LIBRARIES = release.ROOT / ".cache" / "windows" / "python"
+"""Where the frozen programs were made of what; the licences are there."""
+
+TOOLS = {
+    "cffi",
+    "cryptography",
+    "markdown_it_py",
+    "mdurl",
+    "packaging",
+    "pefile",
+    "pycparser",
+    "pygments",
+    "pyinstaller_hooks_contrib",
+    "pywin32_ctypes",
+    "setuptools",
+    "altgraph",
+}
+"""Packages of which nothing is shipped."""
+
+
+def fill(tree: Path, seconds: int) -> None:
+    """Make the folder that will be installed."""
+    shutil.rmtree(tree, ignore_errors=True)
+    shutil.copytree(FROZEN, tree / "bin")
+    (tree / "scripts").mkdir()
+    for script in sorted((release.ROOT / "scripts").glob("*.bat")):
+        shutil.copy(script, tree / "scripts")
+    examples.write(release.ROOT / "docs" / "hostfactory-setup.md", tree / "share" / "examples")
+    (tree / "share" / "doc").mkdir()
+    release.documents(tree / "share" / "doc")
+    licences(tree / "share" / "doc" / "licences")
+    release.freshen(tree, seconds)
+
+
+def licences(folder: Path) -> None:
+    """Copy the licences of the parts: of Python, and those that came with the packages."""
+    (folder / "python").mkdir(parents=True)
+    shutil.copy(LIBRARIES / "LICENSE.txt", folder / "python")
+    for package in sorted((LIBRARIES / "Lib" / "site-packages").glob("*.dist-info")):
+        name = package.name.removesuffix(".dist-info")
+        if name.partition("-")[0] in TOOLS:
+            continue
+        for text in sorted(package.rglob("*")):
+            if text.is_file() and text.name.upper().startswith(("LICENSE", "LICENCE", "COPYING", "NOTICE", "AUTHORS")):
+                (folder / name).mkdir(exist_ok=True)
+                shutil.copy(text, folder / name)
+
+
+def content(tree: Path) -> str:
+    """Return a digest of all that is installed."""
+    found = sorted(path for path in tree.rglob("*") if path.is_file())
+    lines = [f"{path.relative_to(tree)} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in found]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def build(tree: Path, package: Path, version: str, seconds: int) -> None:
+    """Make an installer of a folder. The same folder gives the same bytes."""
+    code = wix_files.guid(f"package {version} {content(tree)}")
+    files = release.WORK / "files.wxs"
+    files.write_text(wix_files.fragment(tree), encoding="utf-8")
+    values = {
+        "Version": version,
+        "ProductCode": wix_files.guid(f"product {version}"),
+        "PackageCode": code,
+        "wixl": "1",
+    }
+    defines = [word for name, value in values.items() for word in ("-D", f"{name}={value}")]
+    package.unlink(missing_ok=True)
+    # the files are looked for below the working directory
+    command: list[str | Path] = ["wixl", "-a", "x64", *defines, "-o", package, HERE / "msi" / "hfstack.wxs", files]
+    subprocess.run(command, cwd=tree, check=True)
+    msi_tables.finish(package)
+    msi_tables.settle(package, code, seconds)
+
+
+def sign(paths: Sequence[Path]) -> None:
+    """Sign files in their places, if there is something to sign with. What is signed already stays as it is."""
+    certificate = os.environ.get("SIGN_PFX", "")
+    if not certificate:
+        return
+    options = ["-pkcs12", certificate, "-h", "sha256", "-n", "hfstack"]
+    if os.environ.get("SIGN_PASSWORD_FILE"):
+        options += ["-readpass", os.environ["SIGN_PASSWORD_FILE"]]
+    if os.environ.get("SIGN_URL"):
+        options += ["-ts", os.environ["SIGN_URL"]]
+    for path in paths:
+        verified = subprocess.run(["osslsigncode", "verify", "-ignore-crl", path], capture_output=True, check=False)
+        if b"no signature" not in (verified.stdout + verified.stderr).lower():
+            continue
+        signed = release.WORK / "signed"
+        signed.unlink(missing_ok=True)
+        subprocess.run(["osslsigncode", "sign", *options, "-in", path, "-out", signed], check=True)
+        signed.chmod(path.stat().st_mode)
+        signed.replace(path)
+
+
+def main() -> None:
+    """Make it, in dist/."""
+    version = (sys.argv[1:] or [__version__])[0]
+    release.WORK.mkdir(parents=True, exist_ok=True)
+    tree = release.WORK / "windows"
+    fill(tree, release.time())
+    programs = sorted(path for path in tree.rglob("*") if path.suffix.lower() in {".exe", ".dll", ".pyd"})
+    sign(programs)
+    release.freshen(tree, release.time())
+    made = release.WORK / "hfstack.msi"
+    build(tree, made, version, release.time())
+    sign([made])
+    package = release.INSTALLER.with_name(release.INSTALLER.name.replace(__version__, version))
+    made.replace(package)
+    print(f"{package.relative_to(release.ROOT)}: {package.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

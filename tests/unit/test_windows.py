@@ -1,0 +1,56 @@
+"""What Windows refuses for a moment is tried again."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from hfstack import windows
+
+
+class Refusing:
+    """An action that is refused some times."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+        self.done: list[tuple[str, str]] = []
+
+    def __call__(self, source: str, target: str) -> None:
+        if self.left:
+            self.left -= 1
+            raise PermissionError(13, "The process cannot access the file", source)
+        self.done.append((source, target))
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses that were made, in no time."""
+    found: list[float] = []
+    monkeypatch.setattr(time, "sleep", found.append)
+    return found
+
+
+@pytest.mark.parametrize("times", [0, 1, len(windows.PAUSES)])
+def test_it_is_tried_again_until_it_is_done(pauses: list[float], times: int) -> None:
+    action = Refusing(times)
+    windows.patiently(action, "new", "old")
+    assert action.done == [("new", "old")]
+    assert pauses == list(windows.PAUSES[:times])
+
+
+def test_patience_ends(pauses: list[float]) -> None:
+    action = Refusing(99)
+    with pytest.raises(PermissionError):
+        windows.patiently(action, "new", "old")
+    assert len(pauses) == len(windows.PAUSES)
+    assert action.left == 99 - len(windows.PAUSES) - 1
+
+
+def test_any_other_refusal_is_final(pauses: list[float]) -> None:
+    def refused(source: str, target: str) -> None:
+        raise FileExistsError(17, "File exists", source, None, target)
+
+    with pytest.raises(FileExistsError):
+        windows.patiently(refused, "new", "old")
+    assert pauses == []
