@@ -7,9 +7,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import wine
-
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "build" / "windows"))
+
+import wine  # noqa: E402
+
 FROZEN = ROOT / "dist" / "windows-x86_64" / "hfstack"
 HERE = sys.platform == "win32"
 """Whether this is Windows."""
