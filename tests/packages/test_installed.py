@@ -124,7 +124,7 @@ def test_a_machine_is_made_and_given_back(host_factory: HostFactory) -> None:
 def test_the_readmes_way_from_the_bundle_to_the_first_answer(system: System, tmp_path: Path, sandbox: Sandbox) -> None:
     if not release.BUNDLE.exists():
         pytest.skip("there is no bundle: make bundle")
-    section = (release.ROOT / "README.md").read_text("utf-8").partition("\n## Install it\n")[2].partition("\n## ")[0]
+    section = (release.ROOT / "README.md").read_text("utf-8").partition("\n## Install it\n")[2].partition("\n##")[0]
     install, first = re.findall(r"(?:^    .*\n)+", section, re.MULTILINE)
     shutil.copy(release.BUNDLE, tmp_path)
     # the README's rpm installs into this system, which has no glibc
