@@ -50,7 +50,7 @@ def acquire(
     if asked is None and not servers:
         reason = "no server carries the tag of this request, and nothing is recorded of it"
         return {"requestId": request_id, "status": "complete_with_error", "message": reason, "machines": []}
-    tag = f"hf:{request_id}"
+    tag = machine.request_tag(request_id)
     deadline, timeout = acquire_deadline(asked, servers, rules)
     overdue = now >= deadline
     fallback_time = int(asked.asked) if asked else 0
@@ -233,7 +233,7 @@ def given_back(one: Returned, seen: LookedUp, overdue: bool, timeout: int) -> Ma
 def is_foreign(record: Record) -> bool:
     """Tell a live server without any tag of ours. A record that shows no tags at all (cell down) proves nothing."""
     tags = record.get("tags")
-    return isinstance(tags, list) and not any(str(tag).startswith("hf:") for tag in tags)
+    return isinstance(tags, list) and not any(str(tag).startswith(machine.REQUEST_TAG) for tag in tags)
 
 
 # When nothing can be known

@@ -17,8 +17,6 @@ from .named import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from .wire import Machine
 
-OWNER = "hostfactory"
-
 
 class Doomed(NamedTuple):
     """A server of an acquire request that is to be deleted once its failure is on record."""
@@ -31,7 +29,12 @@ class Doomed(NamedTuple):
 
 def is_ours(record: Record, provider: str) -> bool:
     """Tell whether the record itself shows that this provider instance made the server."""
-    return machine.carries(record, OWNER) and machine.carries(record, f"hfp:{provider}")
+    return machine.carries(record, machine.OWNER_TAG) and machine.carries(record, machine.provider_tag(provider))
+
+
+def is_of(request_id: str, record: Record, provider: str) -> bool:
+    """Tell whether the record itself shows that this provider instance made the server for the request."""
+    return is_ours(record, provider) and machine.carries(record, machine.request_tag(request_id))
 
 
 def of_acquire(
@@ -49,8 +52,7 @@ def of_acquire(
     doomed: dict[str, Doomed] = {}
     for record in records:
         server_id = str(record["id"])
-        ours = is_ours(record, provider) and machine.carries(record, f"hf:{request_id}")
-        if server_id in failed and ours and may_go(record):
+        if server_id in failed and is_of(request_id, record, provider) and may_go(record):
             doomed[server_id] = Doomed(claim(asked, record, taken), failed[server_id])
     return list(doomed.values())
 
@@ -59,9 +61,8 @@ def replaced(request_id: str, provider: str, asked: Acquire | None, records: Ite
     """Return the ids of the servers that were to be deleted because others were asked for in their place."""
     if asked is None or asked.ended:
         return []
-    tag = f"hf:{request_id}"
     found = [record for record in records if record["id"] in asked.replaced and may_go(record)]
-    return [str(record["id"]) for record in found if is_ours(record, provider) and machine.carries(record, tag)]
+    return [str(record["id"]) for record in found if is_of(request_id, record, provider)]
 
 
 def may_go(record: Record) -> bool:

@@ -32,8 +32,8 @@ def of(record: Record, provider: str) -> str:
     """Return the description that a server's floating IP has, "" for a server that shows no request of ours."""
     tags = record.get("tags")
     for tag in tags if isinstance(tags, list) else ():
-        if str(tag).startswith("hf:"):
-            return describe(provider, str(tag).removeprefix("hf:"), str(record.get("name")))
+        if str(tag).startswith(machine.REQUEST_TAG):
+            return describe(provider, str(tag).removeprefix(machine.REQUEST_TAG), str(record.get("name")))
     return ""
 
 

@@ -60,7 +60,7 @@ def leftovers(
     given_back = reclaimed.given_back(stored)
     found: list[Leftover] = []
     for one in stored:
-        servers = by_tag.get(f"hf:{one.request_id}", [])
+        servers = by_tag.get(machine.request_tag(one.request_id), [])
         if isinstance(one.asked, Acquire) and servers:
             if one.asked.ended:
                 found += of_ended(one, one.asked, servers, given_back)
@@ -137,7 +137,7 @@ def history(stored: Sequence[Stored], alive: Iterable[Record], now: float, patie
     ids = {str(record["id"]) for record in alive}
     tags = {str(tag) for record in alive for tag in record.get("tags") or ()}
     old = [one for one in stored if now - one.newest > patience.history and not machines_of(one) & ids]
-    old = [one for one in old if f"hf:{one.request_id}" not in tags]
+    old = [one for one in old if machine.request_tag(one.request_id) not in tags]
     going = {one.request_id for one in old}
     kept = [one for one in stored if one.request_id not in going and isinstance(one.asked, Acquire)]
     needed = frozenset[str]().union(*map(machines_of, kept))

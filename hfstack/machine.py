@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 Record = Mapping[str, "Any"]
 """A server as Nova shows it."""
 
+OWNER_TAG = "hostfactory"
+"""On every server that hfstack made."""
+
+REQUEST_TAG = "hf:"
+"""How the tag begins that names a server's request."""
+
 MAX_MESSAGE = 500
 """Characters of a fault that go into a machine's message."""
 
@@ -50,6 +56,16 @@ def state(record: Record) -> str:
     """Name the state for a message: Nova's status, with the task if there is one."""
     task = record.get("OS-EXT-STS:task_state")
     return f"{record.get('status')}/{task}" if task else str(record.get("status"))
+
+
+def request_tag(request_id: str) -> str:
+    """Return the tag of a request's servers."""
+    return REQUEST_TAG + request_id
+
+
+def provider_tag(provider: str) -> str:
+    """Return the tag of all servers that a provider instance made."""
+    return f"hfp:{provider}"
 
 
 def carries(record: Record, tag: str) -> bool:

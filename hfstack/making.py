@@ -101,7 +101,8 @@ class Maker:
 
     def servers(self) -> list[Record]:
         """Return the request's servers, without those that were replaced. Raises `CloudTrouble`."""
-        return [one for one in self.nova.servers_of(f"hf:{self.request_id}") if one["id"] not in self.replaced]
+        found = self.nova.servers_of(machine.request_tag(self.request_id))
+        return [one for one in found if one["id"] not in self.replaced]
 
     def homeless(self, made: Sequence[Made]) -> list[str]:
         """Return the names for which something else is to be tried; the scheduler has decided, or took too long."""

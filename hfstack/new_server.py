@@ -10,9 +10,8 @@ import json
 import re
 from typing import Any, NamedTuple
 
-from . import user_data
+from . import machine, user_data
 from .errors import ConfigError, InputError
-from .machine import FLOATING_NETWORK
 from .reading import MachineRequest
 from .template import METADATA_KEY, BootVolume, Template
 
@@ -57,7 +56,7 @@ def server_body(
         "hf_count": str(wanted.machine_count),
     }
     if resolved.floating_network:
-        ours[FLOATING_NETWORK] = resolved.floating_network
+        ours[machine.FLOATING_NETWORK] = resolved.floating_network
     server: dict[str, Any] = {
         "name": name,
         "flavorRef": resolved.flavor,
@@ -90,7 +89,7 @@ def our_tags(request_id: str, provider: str) -> list[str]:
         raise ConfigError(
             f"HF_PROVIDER_NAME is {provider!r}, wanted at most 56 characters, no slash or comma: it is a tag"
         )
-    return ["hostfactory", f"hfp:{provider}", f"hf:{request_id}"]
+    return [machine.OWNER_TAG, machine.provider_tag(provider), machine.request_tag(request_id)]
 
 
 def variables(wanted: MachineRequest) -> dict[str, str]:

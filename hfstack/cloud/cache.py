@@ -114,10 +114,10 @@ def remove(path: str) -> None:
         return
 
 
-def place(around: Surroundings) -> str:
-    """Return the file's path, "" where there is no place for it."""
+def place(around: Surroundings, what: str = "access") -> str:
+    """Return the path of this account's file of a kind, "" where there is no place for it."""
     account = str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
-    name = f"access-{around.provider}-{around.host}-{account}.json"
+    name = f"{what}-{around.provider}-{around.host}-{account}.json"
     if not around.workdir or "/" in name or "\\" in name:
         return ""
     return os.path.join(around.workdir, "cache", name)

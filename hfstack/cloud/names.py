@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 
 from hfstack.surroundings import Surroundings
 
@@ -23,9 +22,7 @@ class Names:
     """Ids by kind and name, those of earlier calls with the same token included; `now` in seconds since 1970."""
 
     def __init__(self, around: Surroundings, token: str, now: float) -> None:
-        access = cache.place(around) if token else ""
-        folder, name = os.path.split(access)
-        self.path = os.path.join(folder, name.replace("access-", "names-", 1)) if access else ""
+        self.path = cache.place(around, "names") if token else ""
         self.login = hashlib.sha256(token.encode()).hexdigest()
         self.now = now
         self.ids = self.load()

@@ -18,7 +18,7 @@ from hfstack.errors import CloudTrouble, Refusal
 from hfstack.machine import Record
 from hfstack.named import TYPE_CHECKING
 
-from .service import Service, openstack_ids, said
+from .service import Service, openstack_ids, rows, said
 from .transport import Reply, Unreachable
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Nova:
             self.check_microversion(reply)
             page = [record for record in records(document, reply) if record["id"] not in seen]
             yield from page
-            if not page or not any(link.get("rel") == "next" for link in links(document)):
+            if not page or not any(link.get("rel") == "next" for link in rows(document, "servers_links")):
                 return
             seen.update(record["id"] for record in page)
             marker = {"marker": page[-1]["id"]}
@@ -235,12 +235,6 @@ def records(document: dict[str, Any], reply: Reply) -> list[dict[str, Any]]:
     if not isinstance(found, list) or not all(isinstance(r, dict) and isinstance(r.get("id"), str) for r in found):
         raise CloudTrouble("Nova answered with something that is not a list of servers", openstack_ids(reply))
     return found
-
-
-def links(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the links of a page."""
-    found = document.get("servers_links")
-    return [link for link in found if isinstance(link, dict)] if isinstance(found, list) else []
 
 
 def is_not_found(document: dict[str, Any]) -> bool:

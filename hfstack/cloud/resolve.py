@@ -82,9 +82,7 @@ class Resolver:
     def find_flavor(self, wanted: str) -> str:
         """Ask Nova. A flavor's id is any string, so ids come before names."""
         document, _ = self.nova.get_json("/flavors")
-        flavors = rows(document, "flavors")
-        by_id = [row for row in flavors if row.get("id") == wanted]
-        return only("flavor", wanted, by_id or [row for row in flavors if row.get("name") == wanted])
+        return only("flavor", wanted, answering(rows(document, "flavors"), wanted))
 
     def find_network(self, wanted: str) -> str:
         """Ask Neutron, for a port too where the id is no network's."""
@@ -110,9 +108,7 @@ class Resolver:
     def find_server_group(self, wanted: str) -> str:
         """Ask Nova."""
         document, _ = self.nova.get_json("/os-server-groups")
-        groups = rows(document, "server_groups")
-        by_id = [row for row in groups if row.get("id") == wanted]
-        return only("server group", wanted, by_id or [row for row in groups if row.get("name") == wanted])
+        return only("server group", wanted, answering(rows(document, "server_groups"), wanted))
 
     def find_key(self, wanted: str) -> str:
         """Ask Nova."""
@@ -133,6 +129,12 @@ class Resolver:
             if found:
                 return found
         return []
+
+
+def answering(found: Sequence[Row], wanted: str) -> Sequence[Row]:
+    """Return the rows that have the id, else those that have the name."""
+    by_id = [row for row in found if row.get("id") == wanted]
+    return by_id or [row for row in found if row.get("name") == wanted]
 
 
 def only(kind: str, wanted: str, found: Iterable[Row]) -> str:

@@ -89,7 +89,7 @@ class Status:
             if asked and not asked.polled:
                 self.aftermath.polled(request_id)
             nova = self.cloud.nova(request_id)
-            servers = nova.servers_of(f"hf:{request_id}")
+            servers = nova.servers_of(machine.request_tag(request_id))
             if asked is None and not servers and nova.has_cell_down():
                 return answer.unanswered(request_id, None, "a cell of the cloud is down: its servers show no tags")
             looked_up, trouble = self.missing(nova, asked, servers)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hfstack import facts, housekeeping, reading, reclaimed
+from hfstack import facts, housekeeping, machine, reading, reclaimed
 from hfstack.cloud.services import Cloud
 from hfstack.errors import CloudTrouble, FactsUnreadable, FactsUnwritable, NothingReported, explain
 from hfstack.housekeeping import DAY, Leftover, Patience
@@ -34,7 +34,8 @@ def run(document: object, name: str, call: Call) -> wire.ReturnRequestsDocument:
         stored = load(call)
         cloud = Cloud(call)
         nova = cloud.nova("")
-        listed = {str(server["id"]): server for server in nova.servers_of(f"hfp:{call.around.provider}")}
+        ours = nova.servers_of(machine.provider_tag(call.around.provider))
+        listed = {str(server["id"]): server for server in ours}
         known = reclaimed.held(stored) if wanted is None else reclaimed.named(wanted, stored, listed.values())
         given_back = reclaimed.given_back(stored)
         known = [one for one in known if one.machine_id not in given_back]

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from hfstack import addressing, reading, templates
+from hfstack import addressing, machine, reading, templates
 from hfstack.cloud.services import Cloud
 from hfstack.errors import Refusal
 from hfstack.making import Made, Maker
@@ -96,7 +96,7 @@ def check_room(nova: Nova, template: Template, count: int, provider: str) -> Non
     if template.maxNumber < 0:
         return
     alive = 0
-    for server in nova.servers_of(f"hfp:{provider}"):
+    for server in nova.servers_of(machine.provider_tag(provider)):
         metadata = server.get("metadata")
         alive += isinstance(metadata, Mapping) and metadata.get("hf_template_id") == template.templateId
     if alive + count > template.maxNumber:

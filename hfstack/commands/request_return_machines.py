@@ -62,7 +62,7 @@ def with_ids(wanted: Sequence[reading.ReturnedMachine], nova: Nova, provider: st
     """
     if all(one.machine_id for one in wanted):
         return list(wanted)
-    ids = machine.ids_by_host_name(nova.servers_of(f"hfp:{provider}"))
+    ids = machine.ids_by_host_name(nova.servers_of(machine.provider_tag(provider)))
     return [
         one
         if one.machine_id
