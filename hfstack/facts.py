@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
-END_OF_TIME = 1e11
-"""Seconds since 1970; beyond it no calendar of the system goes."""
+END_OF_TIME = 3e10
+"""Seconds since 1970; Windows' calendar ends in the year 3000."""
 
 
 class Planned(NamedTuple):

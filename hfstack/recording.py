@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 
+from . import private
 from .errors import FactsUnwritable
 from .facts import FOLDER_NAME
 
@@ -51,7 +52,7 @@ def make_folders(workdir: str, request_id: str) -> None:
     for folder, above in ((requests, workdir), (os.path.join(requests, request_id), requests)):
         if not os.path.isdir(folder):
             with suppress(FileExistsError):
-                os.mkdir(folder, 0o700)
+                private.make_folder(folder)
             settle(above)
 
 
@@ -59,9 +60,8 @@ def write_once(path: str, content: bytes) -> bool:
     """Write a file in one step; `False` if another process was first."""
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name}.{os.urandom(16).hex()}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:
-        with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
+        with os.fdopen(private.create(temporary), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

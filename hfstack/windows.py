@@ -12,7 +12,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 """Seconds before a rename is tried again."""
@@ -24,11 +25,13 @@ NORMAL = 0x80
 CREATE_NEW, OPEN_ALWAYS = 1, 4
 GENERIC_WRITE, FILE_APPEND_DATA = 0x40000000, 4
 
-PRIVATE = "D:P(A;;FA;;;SY)(A;;FA;;;BA)(A;;FA;;;OW)"
-"""In SDDL: all rights for the system, for administrators and for the file's owner, and nothing from the folder above.
+PRIVATE = "D:P(A;{how};FA;;;SY)(A;{how};FA;;;BA)(A;{how};FA;;;OW)"
+"""In SDDL: all rights for the system, for administrators and for the owner, and nothing from the folder above.
 
 By the owner, not by the account's own id: over a network share an account may be known by another one.
 """
+FILE, FOLDER = "", "OICI"
+"""How the rights are given: for the file alone, or for what will be in the folder, too."""
 
 
 def patiently(action: Callable[[str, str], object], source: str, target: str) -> None:
@@ -41,6 +44,11 @@ def patiently(action: Callable[[str, str], object], source: str, target: str) ->
         else:
             return
     action(source, target)
+
+
+def replace(source: str, target: str) -> None:
+    """Put a file into the place of another. Raises `OSError`."""
+    patiently(os.replace, source, target)
 
 
 if sys.platform == "win32":
@@ -59,6 +67,38 @@ if sys.platform == "win32":
         import msvcrt
         from ctypes import wintypes
 
+        create = ctypes.WinDLL("kernel32", use_last_error=True).CreateFileW
+        create.restype = wintypes.HANDLE
+        create.argtypes = (
+            *(wintypes.LPCWSTR, wintypes.DWORD, wintypes.DWORD, wintypes.LPVOID),
+            *(wintypes.DWORD, wintypes.DWORD, wintypes.HANDLE),
+        )
+        with described(PRIVATE.format(how=FILE)) as attributes:
+            handle = create(path, GENERIC_WRITE, 0, attributes, CREATE_NEW, NORMAL, None)
+            if handle == wintypes.HANDLE(-1).value:
+                raise ctypes.WinError(ctypes.get_last_error())
+        return msvcrt.open_osfhandle(handle, os.O_BINARY)
+
+    def make_private_folder(path: str) -> None:
+        """Make a folder with such rights, which what is made in it inherits. Raises `OSError` if it is there.
+
+        Python 3.11.9 does not give os.mkdir's mode this meaning; later versions do, for the mode 0o700.
+        """
+        import ctypes
+        from ctypes import wintypes
+
+        make = ctypes.WinDLL("kernel32", use_last_error=True).CreateDirectoryW
+        make.argtypes = (wintypes.LPCWSTR, wintypes.LPVOID)
+        with described(PRIVATE.format(how=FOLDER)) as attributes:
+            if not make(path, attributes):
+                raise ctypes.WinError(ctypes.get_last_error())
+
+    @contextmanager
+    def described(sddl: str) -> Iterator[object]:
+        """Hand out the SECURITY_ATTRIBUTES for a description of rights. Raises `OSError`."""
+        import ctypes
+        from ctypes import wintypes
+
         class SecurityAttributes(ctypes.Structure):
             _fields_ = (
                 ("length", wintypes.DWORD),
@@ -66,31 +106,14 @@ if sys.platform == "win32":
                 ("inherit", wintypes.BOOL),
             )
 
-        kernel = ctypes.WinDLL("kernel32", use_last_error=True)
-        security = ctypes.WinDLL("advapi32", use_last_error=True)
-        kernel.CreateFileW.restype = wintypes.HANDLE
-        kernel.CreateFileW.argtypes = (
-            wintypes.LPCWSTR,
-            wintypes.DWORD,
-            wintypes.DWORD,
-            ctypes.POINTER(SecurityAttributes),
-            wintypes.DWORD,
-            wintypes.DWORD,
-            wintypes.HANDLE,
-        )
-        kernel.LocalFree.argtypes = (wintypes.LPVOID,)
-
-        attributes = SecurityAttributes(ctypes.sizeof(SecurityAttributes), None, False)
+        free = ctypes.WinDLL("kernel32").LocalFree
+        free.argtypes = (wintypes.LPVOID,)
+        convert = ctypes.WinDLL("advapi32", use_last_error=True).ConvertStringSecurityDescriptorToSecurityDescriptorW
+        convert.argtypes = (wintypes.LPCWSTR, wintypes.DWORD, wintypes.LPVOID, wintypes.LPVOID)
         descriptor = wintypes.LPVOID()
-        if not security.ConvertStringSecurityDescriptorToSecurityDescriptorW(
-            wintypes.LPCWSTR(PRIVATE), wintypes.DWORD(1), ctypes.byref(descriptor), None
-        ):
+        if not convert(sddl, 1, ctypes.byref(descriptor), None):
             raise ctypes.WinError(ctypes.get_last_error())
         try:
-            attributes.descriptor = descriptor
-            handle = kernel.CreateFileW(path, GENERIC_WRITE, 0, ctypes.byref(attributes), CREATE_NEW, NORMAL, None)
-            if handle == wintypes.HANDLE(-1).value:
-                raise ctypes.WinError(ctypes.get_last_error())
+            yield ctypes.byref(SecurityAttributes(ctypes.sizeof(SecurityAttributes), descriptor, False))
         finally:
-            kernel.LocalFree(descriptor)
-        return msvcrt.open_osfhandle(handle, os.O_BINARY)
+            free(descriptor)

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# how long an example takes says nothing on a machine that is busy
+settings.register_profile("hfstack", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("hfstack")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

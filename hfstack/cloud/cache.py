@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from hfstack import __version__
 from hfstack.named import NamedTuple
@@ -78,27 +77,18 @@ def save(around: Surroundings, env: Mapping[str, str], began: float, known: Know
 
 def write(path: str, document: object) -> None:
     """Write a file for this account alone, in one step, if that can be done."""
+    from hfstack import private
+
     temporary = f"{path}.{os.getpid()}"
     try:
         # only this folder: a work directory that is not there may be one that is not mounted
         if not os.path.isdir(os.path.dirname(path)):
-            os.mkdir(os.path.dirname(path), 0o700)
-        create, replace = for_this_account()
-        with os.fdopen(create(temporary), "wb") as file:
+            private.make_folder(os.path.dirname(path))
+        with os.fdopen(private.create(temporary), "wb") as file:
             file.write(json.dumps(document).encode())
-        replace(temporary, path)
+        private.replace(temporary, path)
     except OSError:
         remove(temporary)
-
-
-def for_this_account() -> tuple[Callable[[str], int], Callable[[str, str], None]]:
-    """Return what makes a new file for this account alone, and what puts it into the place of another."""
-    if sys.platform == "win32":
-        from hfstack import windows
-
-        return windows.create_private, lambda source, target: windows.patiently(os.replace, source, target)
-    else:  # noqa: RET505 - type checkers look at one of the two alone
-        return lambda path: os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), os.replace
 
 
 def drop(around: Surroundings) -> None:

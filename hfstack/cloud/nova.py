@@ -90,7 +90,7 @@ class Nova:
         is one page: Nova answers 500 to a marker that never reached a cell (nova/compute/instance_list.py), as a server
         that was deleted while building. Raises `CloudTrouble`.
         """
-        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment - CLOCK_SKEW))
+        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(max(moment - CLOCK_SKEW, 0)))
         query = {"changes-since": since, "limit": str(PAGE)}
         beginning = os.path.commonprefix(list(names))  # noqa: RUF071 - characters are what is wanted
         if re.match(PLAIN_NAME, beginning):

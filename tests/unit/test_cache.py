@@ -273,14 +273,14 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(document=JSON)
 def test_any_json_in_its_place_is_no_error(kept: Kept, document: object) -> None:
     kept.path.write_text(json.dumps(document), encoding="utf-8")
     assert kept.load() is None
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(where=st.sampled_from(["key", "made", "files", "known", "token", "expires", "endpoints"]), what=JSON)
 def test_any_json_in_place_of_a_part_is_no_error(kept: Kept, where: str, what: object) -> None:
     cache.drop(kept.around)

@@ -34,6 +34,7 @@ PURE = (
         "user_data",
         "log",
         "windows",
+        "private",
     ),
 )
 OPENSTACK = {"openstack", "keystoneauth1", "requests", "os_service_types", "urllib3"}
@@ -42,7 +43,7 @@ DOORS = {"cloud/access.py", "cloud/session.py"}
 STOREYS = (
     ("named",),
     ("errors", "states", "budget", "windows"),
-    ("machine", "wire", "reading", "facts", "surroundings", "user_data"),
+    ("machine", "wire", "reading", "facts", "surroundings", "user_data", "private"),
     ("log", "answer", "recording", "stored", "written", "template", "floating"),
     ("settings", "cleanup", "templates", "new_server", "cloud.cache"),
     ("call", "reclaimed"),
