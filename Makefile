@@ -21,12 +21,11 @@ OLD_GLIBC := $(foreach tag,manylinux2014 manylinux_2_17 manylinux_2_12 manylinux
 # what the source is held against on the real OpenStack; what ships is held against all
 LIFE := $(foreach part,life return return_requests floating rehearse,tests/scenarios/test_$(part).py)
 
-# Windows' Python, Wine's prefix, and the scenarios that are run each day: a call takes 2 to 4 seconds under Wine
+# Windows' Python, and Wine's prefix
 WINDOWS := .cache/windows
 # there is no git inside Wine
 INSIDE = SOURCE_DATE_EPOCH=$(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct)) \
     $(BIN)/python build/windows/wine.py $(WINDOWS)/python/python.exe
-DAILY := a_whole_life or list_and_object or twenty_calls or lost_makes_no_second or from_deleting or shut_off or is_rehearsed
 
 # what makes the SBOM and looks for vulnerabilities
 PACKAGING := .cache/packaging
@@ -47,7 +46,7 @@ help:
 	@echo "make packages        installs, upgrades, moves and erases that RPM; as root"
 	@echo "make windows         the executables for Windows, with Wine: dist/windows-x86_64/hfstack/"
 	@echo "make msi             the installer for Windows; SIGN_PFX=… signs it and what it installs"
-	@echo "make wine-tests      both, under Wine; ALL=1 with every scenario (14 minutes)"
+	@echo "make wine-tests      both, under Wine, with every scenario"
 	@echo "make audit           known vulnerabilities in what is locked, where the internet can be reached"
 	@echo "make bench           what a call costs, beside other programs (some minutes); docs/performance.md says how"
 	@echo "make bench-gate      only what has a target; fails on a miss. MARGIN=1.5 allows for a shared machine"
@@ -174,7 +173,7 @@ msi: $(WINDOWS)/frozen
 
 wine-tests: msi
 	$(BIN)/python -m pytest tests/windows
-	$(BIN)/python -m pytest tests/scenarios --cloud sandbox --program windows $(if $(ALL),-m "not long",-k "$(DAILY)")
+	$(BIN)/python -m pytest tests/scenarios --cloud sandbox --program windows -m "not long"
 	$(BIN)/python -m pytest tests/scenarios --cloud sandbox --program bat -k "a_whole_life or twenty_calls"
 
 schemas: $(READY)

@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import examples
@@ -78,23 +78,36 @@ def content(tree: Path) -> str:
 
 
 def build(tree: Path, package: Path, version: str, seconds: int) -> None:
-    """Make an installer of a folder. The same folder gives the same bytes."""
+    """Make an installer of a folder. With wixl the same folder gives the same bytes."""
     code = wix_files.guid(f"package {version} {content(tree)}")
     files = release.WORK / "files.wxs"
     files.write_text(wix_files.fragment(tree), encoding="utf-8")
-    values = {
-        "Version": version,
-        "ProductCode": wix_files.guid(f"product {version}"),
-        "PackageCode": code,
-        "wixl": "1",
-    }
-    defines = [word for name, value in values.items() for word in ("-D", f"{name}={value}")]
+    values = {"Version": version, "ProductCode": wix_files.guid(f"product {version}"), "PackageCode": code}
+    sources = (HERE / "msi" / "hfstack.wxs", files)
     package.unlink(missing_ok=True)
+    if sys.platform == "win32":
+        with_wix(tree, package, values, sources)
+    else:
+        with_wixl(tree, package, values, sources)
+        msi_tables.finish(package, tree)
+        msi_tables.settle(package, code, seconds)
+
+
+def with_wixl(tree: Path, package: Path, values: Mapping[str, str], sources: Sequence[Path]) -> None:
+    """Make an installer on Linux; what wixl cannot say is still missing."""
+    defines = [word for name, value in {**values, "wixl": "1"}.items() for word in ("-D", f"{name}={value}")]
     # the files are looked for below the working directory
-    command: list[str | Path] = ["wixl", "-a", "x64", *defines, "-o", package, HERE / "msi" / "hfstack.wxs", files]
-    subprocess.run(command, cwd=tree, check=True)
-    msi_tables.finish(package)
-    msi_tables.settle(package, code, seconds)
+    subprocess.run(["wixl", "-a", "x64", *defines, "-o", package, *sources], cwd=tree, check=True)
+
+
+def with_wix(tree: Path, package: Path, values: Mapping[str, str], sources: Sequence[Path]) -> None:
+    """Make an installer on Windows with WiX 3, whose own installer says in WIX where it is."""
+    programs = Path(os.environ["WIX"]) / "bin"
+    defines = [f"-d{name}={value}" for name, value in values.items()]
+    objects = [release.WORK / f"{source.stem}.wixobj" for source in sources]
+    for source, made in zip(sources, objects, strict=True):
+        subprocess.run([programs / "candle.exe", "-nologo", "-arch", "x64", *defines, "-out", made, source], check=True)
+    subprocess.run([programs / "light.exe", "-nologo", "-spdb", "-b", tree, "-out", package, *objects], check=True)
 
 
 def sign(paths: Sequence[Path]) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.scenarios import windows
 
 # how long an example takes says nothing on a machine that is busy
 settings.register_profile("hfstack", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -22,3 +26,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "program" in metafunc.fixturenames:
         programs = metafunc.config.getoption("--program") or ["source"]
         metafunc.parametrize("program", programs, scope="session")
+
+
+@pytest.fixture(scope="session")
+def wine_awake() -> Iterator[None]:
+    """Where Windows programs run under Wine, have calls start and end sooner."""
+    with windows.awake():
+        yield

@@ -11,12 +11,16 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 FOLDER = HERE.parent.parent / ".cache" / "windows"
 PREFIX = FOLDER / "prefix"
 SYSTEM = PREFIX / "drive_c"
+SHARES = PREFIX / "dosdevices" / "unc" / "localhost"
+r"""What Windows programs see as \\localhost, a computer on the network: its share Z$ is drive Z."""
 
 # the wrapper in /usr/bin speaks of 32-bit programs on standard error
 PROGRAM = "/usr/lib/wine/wine64"
@@ -53,6 +57,24 @@ def run(*words: str, **more: str) -> subprocess.CompletedProcess[bytes]:
     )
 
 
+def quietly(*words: str) -> bool:
+    """Run one of Wine's own programs, which may leave others running that keep its output open; tells how it ended."""
+    quiet = subprocess.DEVNULL
+    return not subprocess.call(words, env=environment(), stdin=quiet, stdout=quiet, stderr=quiet)
+
+
+@contextmanager
+def awake() -> Iterator[None]:
+    """Keep Wine's services from one program to the next: to start and end them takes longer than most programs run."""
+    started = quietly(SERVER, "--persistent")  # if not, there is one, which somebody else has started
+    quietly(PROGRAM, "cmd", "/c", "exit")
+    try:
+        yield
+    finally:
+        if started:
+            quietly(SERVER, "--kill", "--wait")
+
+
 def missing() -> str:
     """Return why no Windows program can be run here, "" if one can."""
     if not Path(PROGRAM).exists():
@@ -71,7 +93,9 @@ def prepare() -> None:
     library = SYSTEM / "windows" / "system32" / "bcryptprimitives.dll"
     compiler = ["x86_64-w64-mingw32-gcc", "-O2", "-shared", "-s"]
     subprocess.run([*compiler, "-o", library, HERE / "bcryptprimitives.c", "-ladvapi32"], check=True)
-    subprocess.run([SERVER, "--wait"], env=environment(), check=True)
+    SHARES.mkdir(parents=True)
+    (SHARES / "Z$").symlink_to("/")
+    quietly(SERVER, "--wait")
     (PREFIX / ".ready").touch()
 
 

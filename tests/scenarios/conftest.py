@@ -41,12 +41,14 @@ def cloud(one_cloud: Cloud) -> Iterator[Cloud]:
 
 
 @pytest.fixture
-def new_site(tmp_path: Path, program: str, one_cloud: Cloud) -> SiteMaker:
+def new_site(tmp_path: Path, program: str, one_cloud: Cloud, request: pytest.FixtureRequest) -> SiteMaker:
     """Make a provider instance; settings are given by their names in the configuration file."""
     if program == "portable" and older.missing():
         pytest.skip(older.missing())
-    if program in windows.KINDS and windows.missing():
-        pytest.skip(windows.missing())
+    if program in windows.KINDS:
+        if windows.missing():
+            pytest.skip(windows.missing())
+        request.getfixturevalue("wine_awake")
 
     def make(**config: object) -> Site:
         return Site(tmp_path / f"site{len(list(tmp_path.iterdir()))}", program, one_cloud.clouds_yaml, **config)

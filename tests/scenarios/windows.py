@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,6 +31,19 @@ def missing() -> str:
 def path(one: Path | str) -> str:
     """Return a path as the programs see it."""
     return str(one) if HERE else wine.path(one)
+
+
+def network(one: Path | str) -> str:
+    r"""Return a path as one on the network: Windows shows its drives to administrators as shares, \\localhost\C$."""
+    drive, rest = path(one).split(":", 1)
+    return rf"\\localhost\{drive}$" + rest
+
+
+@contextmanager
+def awake() -> Iterator[None]:
+    """Have calls under Wine start and end sooner."""
+    with nullcontext() if missing() or HERE else wine.awake():
+        yield
 
 
 def called(*words: str) -> list[str]:

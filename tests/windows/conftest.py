@@ -28,6 +28,12 @@ class Done(NamedTuple):
     stderr: bytes
 
 
+def rights(path: Path) -> str:
+    """Return who has which rights to a file or folder of a real Windows, in SDDL."""
+    command = f"(Get-Acl -LiteralPath '{path}').GetSecurityDescriptorSddlForm('Access')"
+    return subprocess.check_output(["powershell", "-NoProfile", "-Command", command], text=True).strip()
+
+
 class Windows:
     """Windows, or Wine; what it runs gets HostFactory's variables for the folders in `folder`."""
 
@@ -67,19 +73,23 @@ class Windows:
         ]
 
 
-@pytest.fixture
-def system(tmp_path: Path) -> Windows:
-    """Windows, with a site's folders that have an odd name."""
+@pytest.fixture(scope="session")
+def ready(request: pytest.FixtureRequest) -> None:
+    """What is frozen for Windows, and what runs it."""
     if windows.missing():
         pytest.skip(windows.missing())
+    request.getfixturevalue("wine_awake")
+
+
+@pytest.fixture
+def system(tmp_path: Path, ready: None) -> Windows:  # noqa: ARG001
+    """Windows, with a site's folders that have an odd name."""
     return Windows(tmp_path / ODD)
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def installed(tmp_path_factory: pytest.TempPathFactory, ready: None) -> Path:  # noqa: ARG001
     """An installed folder with an odd name: scripts, and beside them the programs."""
-    if windows.missing():
-        pytest.skip(windows.missing())
     folder = tmp_path_factory.mktemp("installed") / ODD
     shutil.copytree(windows.FROZEN, folder / "bin")
     (folder / "scripts").mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,30 @@ def test_long_and_extended_paths(system: Windows, installed: Path, question: Pat
         answered(done)
 
 
+def test_the_sites_folders_on_a_network_share(system: Windows, installed: Path, question: Path) -> None:
+    for name, folder in system.variables.items():
+        if name.endswith("DIR"):
+            system.variables[name] = windows.network(folder)
+    path, program = windows.network(question), windows.path(installed / "bin" / "getRequestStatus.exe")
+    lines = [
+        by_shell(script(installed), "-f", path),
+        f'"{program}" -f "{path}"',
+        f'"{program}" -f "\\\\?\\UNC\\{path[2:]}"',
+    ]
+    for done in system.call(*lines):
+        answered(done)
+    (log,) = (system.folder / "log").iterdir()
+    assert len(log.read_text("utf-8").splitlines()) >= len(lines)
+
+
+@pytest.mark.skipif(not windows.HERE, reason="Wine tells no program its name on a network share")
+def test_installed_on_a_network_share(system: Windows, installed: Path, question: Path) -> None:
+    program = windows.network(installed / "bin" / "getRequestStatus.exe")
+    path = windows.network(installed / "scripts" / "getRequestStatus.bat")
+    for done in system.call(f'"{program}" -f "{question}"', by_shell(path, "-f", str(question))):
+        answered(done)
+
+
 def test_exit_codes_and_messages_pass_through(system: Windows, installed: Path, question: Path) -> None:
     gone = windows.path(question.with_name("nö.json"))
     program = windows.path(installed / "bin" / "getRequestStatus.exe")
@@ -127,12 +152,48 @@ def test_many_at_once_from_a_folder_that_nobody_writes_to(system: Windows, insta
             path.chmod(path.stat().st_mode | 0o200)
 
 
+AUTH = {"auth_url": "http://127.0.0.1:9/v3", "username": "u", "password": "p", "project_name": "p"}
+"""A cloud that does not answer: what is said of a request then shows which files were read."""
+
+
+@pytest.mark.parametrize("common", [True, False], ids=["HF_CONFDIR", "HF_PROVIDER_CONFDIR"])
+def test_hostfactorys_environment_leads_to_all_folders(system: Windows, installed: Path, common: bool) -> None:
+    top = system.folder / "host factory"
+    own = {
+        "CONF": top / "conf" / "providers" / "osprov",
+        "WORK": top / "work" / "providers" / "osprov",
+        "LOG": top / "log",
+    }
+    recorded = own["WORK"] / "requests" / "ret-1" / "asked.json"
+    for folder in (own["CONF"], own["LOG"], recorded.parent):
+        folder.mkdir(parents=True)
+    (own["CONF"] / "clouds.yaml").write_text(json.dumps({"clouds": {"only": {"auth": AUTH}}}), "utf-8")
+    machine = {"machineId": "4711", "name": "hf-1", "privateIpAddress": "10.0.0.1", "launchtime": 1700000000}
+    asked = {"asked": time.time(), "returnTimeout": 1800, "machines": [machine]}
+    recorded.write_text(json.dumps(asked), "utf-8")
+    system.variables = {"HF_PROVIDER_NAME": "osprov"}
+    for name, folder in own.items():
+        if common:
+            system.variables[f"HF_{name}DIR"] = windows.path(top / name.lower())
+        else:
+            # as hostProviders.json has them: with a backslash at the end
+            system.variables[f"HF_PROVIDER_{name}DIR"] = windows.path(folder) + "\\"
+    path = system.folder / "in"
+    path.write_text('{"requests": {"requestId": "ret-1"}}', "utf-8")
+    (done,) = system.call(by_shell(script(installed), "-f", windows.path(path)))
+    assert (done.code, done.stderr) == (0, b"")
+    answer = json.loads(done.stdout)["requests"]
+    assert (answer["status"], [one["machineId"] for one in answer["machines"]]) == ("running", ["4711"])
+    assert "http://127.0.0.1:9" in answer["message"]
+    (log,) = own["LOG"].iterdir()
+    assert log.name.startswith("osprov-provider.")
+
+
 def test_credentials_in_the_accounts_home_are_found(system: Windows, installed: Path) -> None:
     home = system.folder / "profile"
     clouds = home / ".config" / "openstack" / "clouds.yaml"
     clouds.parent.mkdir(parents=True)
-    auth = {"auth_url": "http://127.0.0.1:9/v3", "username": "u", "password": "p", "project_name": "p"}
-    clouds.write_text(json.dumps({"clouds": {"only": {"auth": auth}}}), "utf-8")
+    clouds.write_text(json.dumps({"clouds": {"only": {"auth": AUTH}}}), "utf-8")
     path = system.folder / "in"
     path.write_text('{"requests": {"requestId": "req-1"}}', "utf-8")
     call = f'"{script(installed)}" -f "{windows.path(path)}"'

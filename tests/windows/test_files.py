@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import secrets
 import stat
+import subprocess
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.scenarios import windows
 
-from .conftest import Windows
+from .conftest import Windows, rights
 
 APPENDING = """
 import os, sys
@@ -42,15 +48,41 @@ print(len(refused))
 """
 
 PRIVATE = """
-import os, sys
-from hfstack.windows import create_private
+import sys
+from hfstack.cloud import cache
+from hfstack.recording import record
+work, = sys.argv[1:]
+record(work, "req-1", "asked.json", {})
+cache.write(work + r"\\cache\\access.json", {"token": "secret"})
+"""
+
+MADE_ONCE = """
+import sys
+from hfstack import private
 path, = sys.argv[1:]
-with os.fdopen(create_private(path), "wb") as file:
-    file.write(b"secret\\n")
-try:
-    create_private(path)
-except FileExistsError:
-    print(open(path).read())
+for make in (private.create, private.make_folder):
+    make(path + make.__name__)
+    try:
+        make(path + make.__name__)
+    except FileExistsError as error:
+        print(error.winerror)
+"""
+
+READING = """
+import ctypes, sys
+from ctypes import wintypes
+name, word, *paths = sys.argv[1:]
+security = ctypes.WinDLL("advapi32", use_last_error=True)
+token = wintypes.HANDLE()
+# LOGON32_LOGON_NETWORK, LOGON32_PROVIDER_DEFAULT
+assert security.LogonUserW(name, ".", word, 3, 0, ctypes.byref(token)), ctypes.WinError(ctypes.get_last_error())
+assert security.ImpersonateLoggedOnUser(token), ctypes.WinError(ctypes.get_last_error())
+for path in paths:
+    try:
+        open(path).close()
+        print("read")
+    except PermissionError:
+        print("refused")
 """
 
 WINNING = """
@@ -88,25 +120,65 @@ def test_a_file_that_somebody_reads_is_replaced_a_moment_later(system: Windows) 
     assert not new.exists()
 
 
-def test_a_private_file_is_made_once(system: Windows) -> None:
+def test_private_files_and_folders_are_made_once(system: Windows) -> None:
     path = system.folder / "private"
-    (done,) = system.call(f'{program(system, PRIVATE)} "{windows.path(path)}"')
-    assert (done.code, done.stdout.split()) == (0, [b"secret"]), done
+    (done,) = system.call(f'{program(system, MADE_ONCE)} "{windows.path(path)}"')
+    assert done.stdout.split() == [b"80", b"183"], done
+
+
+@pytest.fixture
+def kept(system: Windows) -> list[Path]:
+    """What hfstack keeps in a work folder: folders and files."""
+    work = system.folder / "work"
+    (done,) = system.call(f'{program(system, PRIVATE)} "{windows.path(work)}"')
+    assert done.code == 0, done
+    found = sorted(path.relative_to(work).as_posix() for path in work.rglob("*"))
+    assert found == ["cache", "cache/access.json", "requests", "requests/req-1", "requests/req-1/asked.json"]
+    return [work / name for name in found]
 
 
 @pytest.mark.skipif(windows.HERE, reason="modes are how Wine shows an access control list to Linux")
-def test_others_may_not_open_a_private_file(system: Windows) -> None:
-    path = system.folder / "private"
-    system.call(f'{program(system, PRIVATE)} "{windows.path(path)}"')
+def test_others_may_not_open_what_is_kept(system: Windows, kept: list[Path]) -> None:
     # administrators are shown as the group
-    assert stat.S_IMODE(path.stat().st_mode) & 0o007 == 0
+    assert [stat.S_IMODE(path.stat().st_mode) & 0o007 for path in kept] == [0] * len(kept)
     assert stat.S_IMODE((system.folder / "program.py").stat().st_mode) & 0o007, "as other files are not"
 
 
-def test_of_several_that_record_a_fact_one_wins(system: Windows) -> None:
+@pytest.mark.skipif(not windows.HERE, reason="Wine keeps no access control lists")
+def test_what_is_kept_lists_the_system_administrators_and_the_owner(kept: list[Path]) -> None:
+    for path in kept:
+        found = rights(path)
+        assert found.startswith("D:P"), found
+        trustees = re.findall(r"\(A;[A-Z]*;FA;;;([\w-]+)\)", found)
+        assert sorted(one.replace("S-1-3-4", "OW") for one in trustees) == ["BA", "OW", "SY"], found
+        assert found.count("(") == 3, found
+
+
+@pytest.mark.skipif(not windows.HERE, reason="Wine enforces no access control lists")
+def test_another_account_cannot_read_what_is_kept(system: Windows, kept: list[Path]) -> None:
+    name, word = "hfstack-other", "Other-" + secrets.token_hex(8)
+    files = [path for path in kept if path.is_file()]
+    # others see this folder, but for what is private in it
+    with tempfile.TemporaryDirectory(dir=os.environ["PUBLIC"]) as folder:
+        public = Path(folder) / "work"
+        (public / "cache").mkdir(parents=True)
+        (public / "open").write_text("for everybody\n", "utf-8")
+        system.call(f'{program(system, PRIVATE)} "{public}"')
+        subprocess.run(["net", "user", name, word, "/add"], check=True, capture_output=True)
+        try:
+            paths = [public / "open", *(public / path.relative_to(system.folder / "work") for path in files)]
+            quoted = " ".join(f'"{path}"' for path in paths)
+            (done,) = system.call(f"{program(system, READING)} {name} {word} {quoted}")
+        finally:
+            subprocess.run(["net", "user", name, "/delete"], check=True, capture_output=True)
+    assert done.stdout.split() == [b"read", b"refused", b"refused"], done
+
+
+@pytest.mark.parametrize("path", [windows.path, windows.network])
+def test_of_several_that_record_a_fact_one_wins(system: Windows, path: Callable[[Path], str]) -> None:
     work = system.folder / "work"
     start = program(system, WINNING)
-    lines = [f'{start} "{windows.path(work)}" {writer}' for writer in range(4)]
+    lines = [f'{start} "{path(work)}" {writer}' for writer in range(4)]
     wins = [int(done.stdout) for done in system.call(*lines, together=True)]
     assert sum(wins) == 50
     facts = [json.loads(path.read_text("utf-8"))["writer"] for path in work.rglob("ended.json")]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -15,7 +18,7 @@ import wine
 from hfstack import __version__
 from tests.scenarios import windows
 
-from .conftest import Done, Windows
+from .conftest import Done, Windows, rights
 
 SYSTEM = Path("C:/") if windows.HERE else wine.SYSTEM
 FOLDER = SYSTEM / "Program Files" / "hfstack"
@@ -24,6 +27,35 @@ ENVIRONMENT = r"HKLM\SYSTEM\CurrentControlSet\Control\Session Manager\Environmen
 
 FAILED = 1603
 """What msiexec returns when an installation is refused."""
+
+
+VERSIONS = """
+import ctypes, json, msilib, os, shutil, struct, sys
+package, folder = sys.argv[1:]
+api = ctypes.WinDLL("version")
+
+def version(path):
+    # for a library of which Wine has one of its own, Wine would look at that
+    path = shutil.copy(path, package + ".part")
+    size = api.GetFileVersionInfoSizeW(path, None)
+    if not size:
+        return ""
+    block, place, length = ctypes.create_string_buffer(size), ctypes.c_void_p(), ctypes.c_uint()
+    assert api.GetFileVersionInfoW(path, 0, size, block)
+    assert api.VerQueryValueW(block, "\\\\", ctypes.byref(place), ctypes.byref(length))
+    high, low = struct.unpack_from("<II", ctypes.string_at(place, length.value), 8)
+    return f"{high >> 16}.{high & 65535}.{low >> 16}.{low & 65535}"
+
+view = msilib.OpenDatabase(package, msilib.MSIDBOPEN_READONLY).OpenView("SELECT `FileName`, `Version` FROM `File`")
+view.Execute(None)
+listed = {}
+while row := view.Fetch():
+    listed[row.GetString(1).split("|")[-1]] = row.GetString(2)
+seen = {name: version(os.path.join(top, name)) for top, _, names in os.walk(folder) for name in names
+        if name.endswith((".exe", ".dll", ".pyd"))}
+print(json.dumps([listed, seen]))
+"""
+"""What an installer says of versions, and what Windows sees of the files."""
 
 
 @pytest.fixture(scope="session")
@@ -37,8 +69,8 @@ def package() -> Path:
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What another version installs: scripts that this one has, too, and a file that it has not."""
-    if not shutil.which("wixl"):
-        pytest.skip("there is no wixl here: apt-get install wixl")
+    if windows.HERE and not os.environ.get("WIX"):
+        pytest.skip("there is no WiX 3 here, or WIX does not say where it is")
     tree = tmp_path_factory.mktemp("small") / "tree"
     shutil.copytree(windows.ROOT / "scripts", tree / "scripts", ignore=shutil.ignore_patterns("*.sh"))
     (tree / "bin").mkdir()
@@ -148,6 +180,27 @@ def test_an_upgrade_stays_where_it_was_and_there_is_no_way_back(
     assert not ELSEWHERE.exists()
 
 
+def test_the_installer_knows_the_versions_of_files(system: Windows, package: Path) -> None:
+    script = system.folder / "versions.py"
+    script.write_text(VERSIONS, "utf-8")
+    copy = shutil.copy(package, system.folder)
+    done = system.python(windows.path(script), windows.path(copy), windows.path(windows.FROZEN))
+    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    listed, seen = json.loads(done.stdout)
+    assert {name: version for name, version in listed.items() if name in seen} == seen
+    assert seen["hfstack.exe"] == f"{__version__}.0"
+    assert seen["python311.dll"].startswith("3.11.")
+    assert not any(version for name, version in listed.items() if name not in seen)
+
+
+@pytest.mark.skipif(not windows.HERE, reason="Wine keeps no access control lists")
+def test_users_may_run_what_is_installed_and_not_write_to_it(clean: Windows, package: Path) -> None:
+    assert msiexec(clean, package, f'INSTALLDIR="{inside(ELSEWHERE)}"') == 0
+    for path in (ELSEWHERE, ELSEWHERE / "scripts", ELSEWHERE / "bin" / "hfstack.exe"):
+        found = re.findall(r"\(A;[A-Z]*;(\w+);;;(\w+)\)", rights(path))
+        assert sorted(found) == [("0x1200a9", "BU"), ("FA", "BA"), ("FA", "SY")]
+
+
 @pytest.mark.skipif(windows.HERE, reason="no test makes an older Windows of this one")
 def test_an_older_windows_is_refused(clean: Windows, package: Path) -> None:
     key = r'"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion" /v CurrentMajorVersionNumber'
@@ -160,11 +213,22 @@ def test_an_older_windows_is_refused(clean: Windows, package: Path) -> None:
         clean.call(f"reg add {key} /t REG_DWORD /d 10 /f")
 
 
+@pytest.mark.skipif(not windows.HERE, reason="Wine's msiexec does not repair")
+def test_what_was_deleted_is_repaired(clean: Windows, package: Path) -> None:
+    assert msiexec(clean, package) == 0
+    script = FOLDER / "scripts" / "getRequestStatus.bat"
+    script.unlink()
+    assert msiexec(clean, package, verb="/fa") == 0
+    assert version(clean, FOLDER).code == 0
+
+
+@pytest.mark.skipif(windows.HERE, reason="WiX writes the time, and a code of its own")
 def test_the_same_folder_gives_the_same_bytes(small: Path, tmp_path: Path, others: tuple[Path, Path]) -> None:
     make_msi.build(small, tmp_path / "again.msi", "0.0.1", release.time())
     assert (tmp_path / "again.msi").read_bytes() == others[0].read_bytes()
 
 
+@pytest.mark.skipif(windows.HERE, reason="osslsigncode is Linux's")
 @pytest.mark.usefixtures("package")
 def test_programs_and_installer_are_signed(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pfx, word = tmp_path / "sign.pfx", tmp_path / "word"
