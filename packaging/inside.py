@@ -108,6 +108,8 @@ def everything(folder: Path) -> Iterator[tuple[str, str]]:
     """Yield each thing that is in a frozen folder: its place, and the name by which its owner is known."""
     program = CArchiveReader(str(folder / "hfstack"))
     for name, entry in program.toc.items():
+        if entry[-1] == "o":
+            continue  # an option of the interpreter, nothing that is there
         if entry[-1] == "z":
             for module in program.open_embedded_archive(name).toc:
                 top = module.split(".")[0]

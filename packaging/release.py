@@ -40,6 +40,8 @@ def documents(folder: Path) -> None:
 def freshen(folder: Path, seconds: int) -> None:
     """Give everything below a folder, and itself, that time, and modes that do not depend on the umask."""
     for path in [folder, *folder.rglob("*")]:
-        if not path.is_symlink():
+        if path.is_symlink():
+            os.utime(path, (seconds, seconds), follow_symlinks=False)
+        else:
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
-        os.utime(path, (seconds, seconds), follow_symlinks=False)
+            os.utime(path, (seconds, seconds))

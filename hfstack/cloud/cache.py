@@ -27,6 +27,9 @@ MAX_AGE = 3600
 PLACES = ("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "USERPROFILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """The variables that say where credentials and certificates are looked for."""
 
+CHANGED = os.path.getmtime if os.name == "nt" else os.path.getctime
+"""When a file last changed; what Windows calls ctime is when it was created."""
+
 
 class Known(NamedTuple):
     """What is known of the way into the cloud."""
@@ -67,7 +70,7 @@ def save(around: Surroundings, env: Mapping[str, str], began: float, known: Know
         return
     try:
         files = [os.path.abspath(one) for one in files]
-        if any(os.path.getctime(one) > began for one in files if os.path.exists(one)):
+        if any(CHANGED(one) > began for one in files if os.path.exists(one)):
             return  # this call may have read what was there before
         document = {"key": key(around, env, files), "made": began, "files": files, "known": known._asdict()}
     except OSError:

@@ -65,6 +65,18 @@ class Cloud(ABC):
         assert reply.status_code in ok, (reply.status_code, reply.text)
         return reply.json() if reply.content and reply.status_code != 404 else None
 
+    def make_credential(self, secret: str) -> dict[str, str]:
+        """Make an application credential with a secret of one's own choice; returns what to log in with."""
+        auth_url = self.connection.config.config["auth"]["auth_url"]
+        url = f"{auth_url}/users/{self.session.get_user_id()}/application_credentials"
+        body = {"application_credential": {"name": str(uuid.uuid4()), "secret": secret}}
+        made = self.session.post(url, json=body).json()["application_credential"]
+        return {
+            "auth_url": auth_url,
+            "application_credential_id": made["id"],
+            "application_credential_secret": secret,
+        }
+
     def create(
         self,
         request_id: str,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from .clouds import Cloud, new_id, until
 from .conftest import SiteMaker
@@ -88,6 +89,16 @@ def test_a_wrong_password(cloud: Cloud, site: Site) -> None:
     site.clouds["clouds"]["member"]["auth"]["password"] = "Wr0ng-and-secret"
     site.write_clouds()
     check_nothing_is_concluded(site, *prepared_ids, "was refused: 401")
+
+
+def test_credentials_may_have_any_characters(cloud: Cloud, site: Site) -> None:
+    """Whatever the system's own encoding is, and whether or not Windows' editor has marked the file as UTF-8."""
+    auth = cloud.make_credential("Größe Łódź Ελλάδα 日本")
+    site.clouds["clouds"]["member"] = {"auth_type": "v3applicationcredential", "auth": auth}
+    for mark in ("", "\ufeff"):
+        text = f"{mark}# Überlauf\r\n" + yaml.safe_dump(site.clouds, allow_unicode=True).replace("\n", "\r\n")
+        (site.confdir / "clouds.yaml").write_bytes(text.encode())
+        assert site.poll_one(new_id())["message"].startswith("no server carries the tag")
 
 
 def log_in_with(site: Site, token: str) -> None:
