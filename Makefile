@@ -45,7 +45,7 @@ help:
 	@echo "make bundle          the RPM and all that goes with it in one tar file, for sites without internet"
 	@echo "make packages        installs, upgrades, moves and erases that RPM; as root"
 	@echo "make windows         the executables for Windows, with Wine: dist/windows-x86_64/hfstack/"
-	@echo "make msi             the installer for Windows; SIGN_PFX=… signs it and what it installs"
+	@echo "make msi             the installer for Windows and its SBOM; SIGN_PFX=… signs it and what it installs"
 	@echo "make wine-tests      both, under Wine, with every scenario"
 	@echo "make audit           known vulnerabilities in what is locked, where the internet can be reached"
 	@echo "make bench           what a call costs, beside other programs (some minutes); docs/performance.md says how"
@@ -168,11 +168,11 @@ $(WINDOWS)/frozen: $(WINDOWS)/prefix/.ready $(WINDOWS)/python/.ready $(SOURCES)
 windows-reproducible: $(WINDOWS)/frozen
 	$(INSIDE) build/reproducible.py
 
-msi: $(WINDOWS)/frozen
+msi: $(WINDOWS)/frozen $(PACKAGING)/.ready
 	$(BIN)/python packaging/make_msi.py
 
 wine-tests: msi
-	$(BIN)/python -m pytest tests/windows
+	$(BIN)/python -m pytest tests/windows tests/packages/test_sbom.py
 	$(BIN)/python -m pytest tests/scenarios --cloud sandbox --program windows -m "not long"
 	$(BIN)/python -m pytest tests/scenarios --cloud sandbox --program bat -k "a_whole_life or twenty_calls"
 

@@ -50,7 +50,8 @@ def pack(folder: Path, archive: Path) -> None:
 
 def main() -> None:
     """Write the bundle, and SHA256SUMS of all that is to be handed out, in dist/."""
-    files = [release.PACKAGE, release.SBOM, *([release.INSTALLER] if release.INSTALLER.exists() else [])]
+    files = [release.PACKAGE, release.SBOM]
+    files += [path for path in (release.INSTALLER, release.WINDOWS_SBOM) if path.exists()]
     folder = release.WORK / release.BUNDLE.stem
     fill(folder, files, release.time())
     pack(folder, release.BUNDLE)

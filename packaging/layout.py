@@ -14,24 +14,31 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import examples
 import release
+from hfstack import __version__
 
 HERE = Path(__file__).resolve().parent
+PYTHON = release.ROOT / ".cache" / "packaging" / "bin" / "python"
+"""The Python that has what sbom.py needs."""
 
 
-def parts(frozen: Path, freezer: Path) -> Path:
-    """Ask the Python that froze the folder what is inside it. Returns the file with the answer."""
+def parts(python: Sequence[str | Path], frozen: str | Path, sbom: Path, seconds: int) -> list[dict[str, Any]]:
+    """Ask the Python that froze a folder what is inside it, and write the SBOM; returns the parts."""
     release.WORK.mkdir(parents=True, exist_ok=True)
-    path = release.WORK / "parts.json"
-    path.write_bytes(subprocess.check_output([freezer, HERE / "inside.py", frozen]))
-    return path
+    path = release.WORK / f"{sbom.stem}.parts.json"
+    path.write_bytes(subprocess.check_output([*python, "packaging/inside.py", frozen], cwd=release.ROOT))
+    command: list[str | Path] = [PYTHON, HERE / "sbom.py", __version__, path, str(seconds)]
+    sbom.write_bytes(subprocess.check_output(command))
+    found: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))
+    return found
 
 
-def make(folder: Path, frozen: Path, found: Path, seconds: int) -> None:
+def make(folder: Path, frozen: Path, found: list[dict[str, Any]], seconds: int) -> None:
     """Make the folder anew."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -43,7 +50,7 @@ def make(folder: Path, frozen: Path, found: Path, seconds: int) -> None:
     texts = folder / "share" / "doc"
     texts.mkdir()
     release.documents(texts)
-    licences(texts / "licences", json.loads(found.read_text("utf-8")))
+    licences(texts / "licences", found)
     manual(folder / "share" / "man" / "man1")
     release.freshen(folder, seconds)
 
@@ -54,7 +61,8 @@ def licences(folder: Path, found: list[dict[str, Any]]) -> None:
         into = folder / f"{part['name']}-{part['version'].replace(':', '-')}"
         into.mkdir(parents=True)
         for text in part["texts"]:
-            shutil.copy(text, into)
+            # Wine's drive Z is the root of Linux
+            shutil.copy(text.removeprefix("Z:").replace("\\", "/"), into)
 
 
 def manual(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Make the installer for Windows out of dist/windows-x86_64: `python make_msi.py [VERSION]`.
+"""Make the installer for Windows and its SBOM out of dist/windows-x86_64: `python make_msi.py [VERSION]`.
 
 With SIGN_PFX, a file with a certificate and its key, programs, libraries that nobody has signed, and the installer are
 signed. SIGN_PASSWORD_FILE has its password, SIGN_URL names a time stamp service.
@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import examples
+import layout
 import msi_tables
 import release
 import wix_files
@@ -22,28 +23,13 @@ from hfstack import __version__
 
 HERE = Path(__file__).resolve().parent
 FROZEN = release.DIST / "windows-x86_64" / "hfstack"
-LIBRARIES = release.ROOT / ".cache" / "windows" / "python"
-"""Where the frozen programs were made of what; the licences are there."""
-
-TOOLS = {
-    "cffi",
-    "cryptography",
-    "markdown_it_py",
-    "mdurl",
-    "packaging",
-    "pefile",
-    "pycparser",
-    "pygments",
-    "pyinstaller_hooks_contrib",
-    "pywin32_ctypes",
-    "setuptools",
-    "altgraph",
-}
-"""Packages of which nothing is shipped."""
+PYTHON = (sys.executable, "build/windows/wine.py", ".cache/windows/python/python.exe")
+"""What froze the programs."""
 
 
 def fill(tree: Path, seconds: int) -> None:
-    """Make the folder that will be installed."""
+    """Make the folder that will be installed, and the SBOM."""
+    found = layout.parts(PYTHON, FROZEN.relative_to(release.ROOT), release.WINDOWS_SBOM, seconds)
     shutil.rmtree(tree, ignore_errors=True)
     shutil.copytree(FROZEN, tree / "bin")
     (tree / "scripts").mkdir()
@@ -52,22 +38,8 @@ def fill(tree: Path, seconds: int) -> None:
     examples.write(release.ROOT / "docs" / "hostfactory-setup.md", tree / "share" / "examples")
     (tree / "share" / "doc").mkdir()
     release.documents(tree / "share" / "doc")
-    licences(tree / "share" / "doc" / "licences")
+    layout.licences(tree / "share" / "doc" / "licences", found)
     release.freshen(tree, seconds)
-
-
-def licences(folder: Path) -> None:
-    """Copy the licences of the parts: of Python, and those that came with the packages."""
-    (folder / "python").mkdir(parents=True)
-    shutil.copy(LIBRARIES / "LICENSE.txt", folder / "python")
-    for package in sorted((LIBRARIES / "Lib" / "site-packages").glob("*.dist-info")):
-        name = package.name.removesuffix(".dist-info")
-        if name.partition("-")[0] in TOOLS:
-            continue
-        for text in sorted(package.rglob("*")):
-            if text.is_file() and text.name.upper().startswith(("LICENSE", "LICENCE", "COPYING", "NOTICE", "AUTHORS")):
-                (folder / name).mkdir(exist_ok=True)
-                shutil.copy(text, folder / name)
 
 
 def content(tree: Path) -> str:

@@ -5,21 +5,19 @@ With the name of a key the RPM is signed, by gpg and its agent.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import layout
 import release
 from hfstack import __version__
 
 HERE = Path(__file__).resolve().parent
-PYTHON = release.ROOT / ".cache" / "packaging" / "bin" / "python"
-
 PROVIDERS = {"libz.so.1": "zlib", "libgcc_s.so.1": "libgcc"}
 """Packages of RHEL, for the libraries that are not glibc's."""
 
@@ -43,9 +41,9 @@ def needed(tree: Path) -> Iterator[str]:
     yield from sorted(PROVIDERS[name] for name in wanted - inside - GLIBC)
 
 
-def licences(parts: Path) -> str:
+def licences(parts: list[dict[str, Any]]) -> str:
     """Return the licence of the whole: hfstack's, and those of the parts."""
-    found = {part["licence"] for part in json.loads(parts.read_text("utf-8"))} | {"Apache-2.0"}
+    found = {part["licence"] for part in parts} | {"Apache-2.0"}
     return " AND ".join(sorted(f"({one})" if " OR " in one else one for one in found))
 
 
@@ -84,9 +82,7 @@ def main() -> None:
     """Make both, in dist/."""
     freezer, *key = sys.argv[1:]
     seconds = release.time()
-    found = layout.parts(release.FROZEN, Path(freezer))
-    arguments: list[str | Path] = [PYTHON, HERE / "sbom.py", __version__, found, str(seconds)]
-    release.SBOM.write_bytes(subprocess.check_output(arguments))
+    found = layout.parts([freezer], release.FROZEN, release.SBOM, seconds)
 
     tree = release.WORK / "tree"
     layout.make(tree, release.FROZEN, found, seconds)

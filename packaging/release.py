@@ -17,6 +17,7 @@ WORK = ROOT / ".cache" / "packages"
 
 PACKAGE = DIST / f"hfstack-{__version__}-1.x86_64.rpm"
 SBOM = DIST / f"hfstack-{__version__}.cdx.json"
+WINDOWS_SBOM = DIST / f"hfstack-{__version__}-windows.cdx.json"
 INSTALLER = DIST / f"hfstack-{__version__}-x64.msi"
 BUNDLE = DIST / f"hfstack-{__version__}-bundle.tar"
 

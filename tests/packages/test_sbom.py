@@ -11,35 +11,87 @@ import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
-import make_rpm
+import layout
 import release
 from hfstack import __version__
 
-LOCK = release.ROOT / "build" / "linux" / "requirements.txt"
 LIBRARY = {*sys.stdlib_module_names, "_colorize", "_opcode_metadata", "_pydatetime"}
 """The standard library; the Python that was frozen may be newer than the one that tests."""
 
-STAND_INS = {path.stem for path in (release.ROOT / "build" / "linux" / "host").glob("*.py")}
 
-MARKS = {
-    "openssl": rb"OpenSSL (\d+\.\d+\.\d+) \d",
-    "zlib": rb"inflate (\d[\d.]*) Copyright",
-    "bzip2": rb"\0(\d\.\d\.\d), \d+-\w{3}-\d{4}\0",
-    "expat": rb"\0expat_(\d+\.\d+\.\d+)\0",
-}
-"""What these libraries leave in a file that they are linked into, with their version."""
+class Product(NamedTuple):
+    """What is shipped for one system."""
 
-HINTS = {"xz-utils": b"_lzma", "libffi": b"_ctypes", "libmpdec": b"libmpdec: ", "libyaml": b"expected <stream-start>"}
-"""What those leave that do not say which they are, or their users."""
+    frozen: Path
+    program: str
+    sbom: Path
+    lock: Path
+    own: set[str]
+    """hfstack's modules."""
+    binary: bytes
+    """What programs and libraries begin with."""
+    marks: dict[str, bytes]
+    """What these libraries leave in a file that they are linked into, with their version."""
+    hints: dict[str, bytes]
+    """What those leave that do not say which they are, or their users."""
+
+
+def wide(text: str) -> bytes:
+    """Return a pattern for a text in UTF-16, as Windows' resources have it."""
+    return re.escape(text.encode("utf-16-le"))
+
+
+LINUX = Product(
+    release.FROZEN,
+    "hfstack",
+    release.SBOM,
+    release.ROOT / "build" / "linux" / "requirements.txt",
+    {"hfstack", "program", *(path.stem for path in (release.ROOT / "build" / "linux" / "host").glob("*.py"))},
+    b"\x7fELF",
+    {
+        "openssl": rb"OpenSSL (\d+\.\d+\.\d+) \d",
+        "zlib": rb"inflate (\d[\d.]*) Copyright",
+        "bzip2": rb"\0(\d\.\d\.\d), \d+-\w{3}-\d{4}\0",
+        "expat": rb"\0expat_(\d+\.\d+\.\d+)\0",
+    },
+    {"xz-utils": b"_lzma", "libffi": b"_ctypes", "libmpdec": b"libmpdec: ", "libyaml": b"expected <stream-start>"},
+)
+WINDOWS = Product(
+    release.DIST / "windows-x86_64" / "hfstack",
+    "hfstack.exe",
+    release.WINDOWS_SBOM,
+    release.ROOT / "build" / "windows" / "requirements.txt",
+    {"hfstack", "program"},
+    b"MZ",
+    {
+        # its version resource: ProductName, ProductVersion
+        "openssl": wide("OpenSSL Toolkit\0") + rb".{4,12}" + wide("ProductVersion\0") + rb"((?:[\d.]\0)+)",
+        "zlib": rb"inflate (\d[\d.]*) Copyright",
+    },
+    {
+        "libffi": b"ffi_call",
+        "libmpdec": b"libmpdec: ",
+        "libyaml": b"expected <stream-start>",
+        "vcruntime": b"VCRUNTIME140",
+    },
+)
+
+
+@pytest.fixture(scope="module", params=[LINUX, WINDOWS], ids=["linux", "windows"])
+def product(request: pytest.FixtureRequest) -> Product:
+    found: Product = request.param
+    if not found.sbom.exists():
+        pytest.skip(f"there is no {found.sbom.name}: make rpm, make msi")
+    return found
 
 
 @pytest.fixture(scope="module")
-def document(package: Path) -> dict[str, Any]:  # noqa: ARG001 - made with it
-    found: dict[str, Any] = json.loads(release.SBOM.read_text("utf-8"))
+def document(product: Product) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(product.sbom.read_text("utf-8"))
     return found
 
 
@@ -52,10 +104,11 @@ def places(document: dict[str, Any]) -> dict[str, set[str]]:
 
 
 @pytest.fixture(scope="module")
-def elf_files() -> dict[str, bytes]:
-    files = {path.relative_to(release.FROZEN).as_posix(): path for path in release.FROZEN.rglob("*") if path.is_file()}
+def binaries(product: Product) -> dict[str, bytes]:
+    """Programs and libraries."""
+    files = {path.relative_to(product.frozen).as_posix(): path for path in product.frozen.rglob("*") if path.is_file()}
     contents = {name: path.read_bytes() for name, path in files.items() if not path.is_symlink()}
-    return {name: content for name, content in contents.items() if content.startswith(b"\x7fELF")}
+    return {name: content for name, content in contents.items() if content.startswith(product.binary)}
 
 
 def modules(program: bytes) -> Iterator[str]:
@@ -77,13 +130,13 @@ def modules(program: bytes) -> Iterator[str]:
             yield name
 
 
-def test_two_runs_give_the_same_bytes(document: dict[str, Any]) -> None:
-    parts = release.WORK / "parts.json"
+def test_two_runs_give_the_same_bytes(product: Product, document: dict[str, Any]) -> None:
+    parts = release.WORK / f"{product.sbom.stem}.parts.json"
     seconds = int(datetime.fromisoformat(document["metadata"]["timestamp"]).timestamp())
-    command: list[str | Path] = [make_rpm.PYTHON, "packaging/sbom.py", __version__, parts, str(seconds)]
+    command: list[str | Path] = [layout.PYTHON, "packaging/sbom.py", __version__, parts, str(seconds)]
     seeds: list[dict[str, str]] = [{"PYTHONHASHSEED": "1"}, {"PYTHONHASHSEED": "2"}]
     runs = {subprocess.check_output(command, cwd=release.ROOT, env=env) for env in seeds}
-    assert runs == {release.SBOM.read_bytes()}
+    assert runs == {product.sbom.read_bytes()}
 
 
 def test_each_part_has_what_a_reader_needs(document: dict[str, Any]) -> None:
@@ -95,41 +148,41 @@ def test_each_part_has_what_a_reader_needs(document: dict[str, Any]) -> None:
         assert part["evidence"]["occurrences"]
 
 
-def test_every_module_has_its_part_and_every_part_its_module(places: dict[str, set[str]]) -> None:
-    inside = set(modules((release.FROZEN / "hfstack").read_bytes()))
+def test_every_module_has_its_part_and_every_part_its_module(product: Product, places: dict[str, set[str]]) -> None:
+    inside = set(modules((product.frozen / product.program).read_bytes()))
     assert {"hfstack", "openstack", "json"} <= inside
-    own = {"hfstack", "program", *STAND_INS}
-    foreign = {name for name in inside - own - LIBRARY if not name.startswith("_sysconfigdata")}
+    foreign = {name for name in inside - product.own - LIBRARY if not name.startswith("_sysconfigdata")}
     said = {place.removeprefix("hfstack:") for where in places.values() for place in where if ":" in place}
     assert said == foreign
 
 
 def test_every_file_has_its_part_and_every_part_its_file(
-    places: dict[str, set[str]], elf_files: dict[str, bytes]
+    product: Product, places: dict[str, set[str]], binaries: dict[str, bytes]
 ) -> None:
     said = {place for where in places.values() for place in where if ":" not in place}
-    assert {place for place in said if not (release.FROZEN / place).exists()} == set()
-    assert elf_files.keys() <= said
-    for path in release.FROZEN.rglob("*"):
-        name = path.relative_to(release.FROZEN).as_posix()
+    assert {place for place in said if not (product.frozen / place).exists()} == set()
+    assert binaries.keys() <= said
+    for path in product.frozen.rglob("*"):
+        name = path.relative_to(product.frozen).as_posix()
         if path.is_file() and not path.is_symlink():
             assert any(name == place or name.startswith(f"{place}/") for place in said), name
 
 
 def test_linked_libraries_are_named_with_the_version_that_is_there(
-    document: dict[str, Any], places: dict[str, set[str]], elf_files: dict[str, bytes]
+    product: Product, document: dict[str, Any], places: dict[str, set[str]], binaries: dict[str, bytes]
 ) -> None:
     versions = {part["name"]: part["version"] for part in document["components"]}
-    for name, mark in MARKS.items():
-        found = {file: set(re.findall(mark, content)) for file, content in elf_files.items()}
+    for name, mark in product.marks.items():
+        found = {file: set(re.findall(mark, content)) for file, content in binaries.items()}
         assert {file for file, marks in found.items() if marks} == places[name]
-        assert all(mark.decode() in versions[name] for marks in found.values() for mark in marks), name
-    for name, hint in HINTS.items():
-        assert all(hint in elf_files[file] for file in places[name]), name
+        said = {mark.replace(b"\0", b"").decode() for marks in found.values() for mark in marks}
+        assert all(one in versions[name] for one in said), name
+    for name, hint in product.hints.items():
+        assert all(hint in binaries[file] for file in places[name]), name
 
 
-def test_python_packages_have_the_versions_that_are_locked(document: dict[str, Any]) -> None:
-    locked = dict(re.findall(r"^([\w.-]+)==(\S+)", LOCK.read_text("utf-8"), re.MULTILINE))
+def test_python_packages_have_the_versions_that_are_locked(product: Product, document: dict[str, Any]) -> None:
+    locked = dict(re.findall(r"^([\w.-]+)==(\S+)", product.lock.read_text("utf-8"), re.MULTILINE))
     said = {part["purl"].split("/")[1].split("@")[0]: part["version"] for part in document["components"]}
     python = {part["purl"].split("/")[1].split("@")[0] for part in document["components"] if "pypi" in part["purl"]}
     assert len(python) > 20

@@ -1,0 +1,60 @@
+"""What is in the frozen folder for Windows beside Python packages: CPython as its makers built it, and what came along.
+
+Versions are what the files themselves say. libffi does not: its version is that of CPython 3.11.9's own list
+(PCbuild/get_externals.bat).
+"""
+
+from __future__ import annotations
+
+import _decimal
+import platform
+import ssl
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml._yaml
+
+from msi_tables import version
+from part import Part, texts
+
+PROGRAM = "hfstack.exe"
+EXTENSION = ".pyd"
+STAND_INS: set[str] = set()
+
+LIBFFI = "3.4.4"
+LICENCE = str(Path(sys.base_prefix) / "LICENSE.txt")
+"""Python's own licence, which also has the conditions for Microsoft's runtime and for libffi."""
+
+LIBRARIES = ("VCRUNTIME140", "libcrypto-3", "libssl-3", "libffi-8")
+
+
+def interpreter() -> Part:
+    """Return the interpreter."""
+    number = platform.python_version()
+    texts_of = [LICENCE, *texts("cpython-incorporated")]
+    return Part("CPython", number, f"pkg:generic/python@{number}", "Python-2.0.1", texts_of)
+
+
+def owners(python: Part) -> dict[str, Part]:
+    """Return what files belong to that are no package's, by the beginnings of their names."""
+    return dict.fromkeys(("python3", "python311", *LIBRARIES), python)
+
+
+def brought(folder: Path, python: Part) -> Iterator[Part]:
+    """Yield the libraries that came with the interpreter, no longer as its own, and what is linked into others."""
+    files = {Path(place).stem: place for place in python.places}
+    yaml_library = next(folder.glob("_internal/yaml/*.pyd")).relative_to(folder).as_posix()
+    runtime = version((folder / files["VCRUNTIME140"]).read_bytes())
+    assert runtime is not None, "Microsoft's libraries have a version"
+    for name, number, licence, places in (
+        ("openssl", ssl.OPENSSL_VERSION.split()[1], "Apache-2.0", {files["libcrypto-3"], files["libssl-3"]}),
+        ("libffi", LIBFFI, "MIT", {files["libffi-8"]}),
+        ("vcruntime", runtime[0], "LicenseRef-Microsoft-Distributable-Code", {files["VCRUNTIME140"]}),
+        ("zlib", zlib.ZLIB_RUNTIME_VERSION, "Zlib", {files["python311"]}),
+        ("libmpdec", _decimal.__libmpdec_version__, "BSD-2-Clause", {files["_decimal"]}),
+        ("libyaml", yaml._yaml.get_version_string(), "MIT", {yaml_library}),  # noqa: SLF001
+    ):
+        yield Part(name, number, f"pkg:generic/{name}@{number}", licence, texts(name) or [LICENCE], places)
+    python.places -= {files[name] for name in LIBRARIES}
