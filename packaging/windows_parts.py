@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _decimal
 import platform
+import re
 import ssl
 import sys
 import zlib
@@ -53,8 +54,16 @@ def brought(folder: Path, python: Part) -> Iterator[Part]:
         ("libffi", LIBFFI, "MIT", {files["libffi-8"]}),
         ("vcruntime", runtime[0], "LicenseRef-Microsoft-Distributable-Code", {files["VCRUNTIME140"]}),
         ("zlib", zlib.ZLIB_RUNTIME_VERSION, "Zlib", {files["python311"]}),
+        ("zlib", bootloaders_zlib(folder), "Zlib", {path.name for path in folder.glob("*.exe")}),
         ("libmpdec", _decimal.__libmpdec_version__, "BSD-2-Clause", {files["_decimal"]}),
         ("libyaml", yaml._yaml.get_version_string(), "MIT", {yaml_library}),  # noqa: SLF001
     ):
         yield Part(name, number, f"pkg:generic/{name}@{number}", licence, texts(name) or [LICENCE], places)
     python.places -= {files[name] for name in LIBRARIES}
+
+
+def bootloaders_zlib(folder: Path) -> str:
+    """Return the version of zlib that is linked into the executables: PyInstaller's bootloader unpacks with it."""
+    found = re.search(rb"inflate ([\d.]+) Copyright", (folder / PROGRAM).read_bytes())
+    assert found is not None, "zlib says so wherever it is linked in"
+    return found[1].decode()
