@@ -23,7 +23,7 @@ import release
 from hfstack import __version__
 
 HERE = Path(__file__).resolve().parent
-PYTHON = release.ROOT / ".cache" / "packaging" / "bin" / "python"
+PYTHON = release.ROOT / ".cache" / "packaging" / ("Scripts" if os.name == "nt" else "bin") / "python"
 """The Python that has what sbom.py needs."""
 
 

@@ -23,7 +23,8 @@ from hfstack import __version__
 
 HERE = Path(__file__).resolve().parent
 FROZEN = release.DIST / "windows-x86_64" / "hfstack"
-PYTHON = (sys.executable, "build/windows/wine.py", ".cache/windows/python/python.exe")
+UNDER_WINE = (sys.executable, "build/windows/wine.py", ".cache/windows/python/python.exe")
+PYTHON = (sys.executable,) if sys.platform == "win32" else UNDER_WINE
 """What froze the programs."""
 
 

@@ -1,6 +1,6 @@
 """What is in the frozen folder for Windows beside Python packages: CPython as its makers built it, and what came along.
 
-Versions are what the files themselves say. libffi does not: its version is that of CPython 3.11.9's own list
+Versions are what the files themselves say. libffi does not: its version is that of CPython's own list for 3.11 to 3.13
 (PCbuild/get_externals.bat).
 """
 
@@ -28,7 +28,8 @@ LIBFFI = "3.4.4"
 LICENCE = str(Path(sys.base_prefix) / "LICENSE.txt")
 """Python's own licence, which also has the conditions for Microsoft's runtime and for libffi."""
 
-LIBRARIES = ("VCRUNTIME140", "libcrypto-3", "libssl-3", "libffi-8")
+CORE = f"python{sys.version_info.major}{sys.version_info.minor}"
+LIBRARIES = ("VCRUNTIME140", "VCRUNTIME140_1", "libcrypto-3", "libssl-3", "libffi-8")
 
 
 def interpreter() -> Part:
@@ -40,26 +41,27 @@ def interpreter() -> Part:
 
 def owners(python: Part) -> dict[str, Part]:
     """Return what files belong to that are no package's, by the beginnings of their names."""
-    return dict.fromkeys(("python3", "python311", *LIBRARIES), python)
+    return dict.fromkeys(("python3", CORE, *LIBRARIES), python)
 
 
 def brought(folder: Path, python: Part) -> Iterator[Part]:
     """Yield the libraries that came with the interpreter, no longer as its own, and what is linked into others."""
     files = {Path(place).stem: place for place in python.places}
     yaml_library = next(folder.glob("_internal/yaml/*.pyd")).relative_to(folder).as_posix()
+    microsofts = {place for name, place in files.items() if name.startswith("VCRUNTIME")}
     runtime = version((folder / files["VCRUNTIME140"]).read_bytes())
     assert runtime is not None, "Microsoft's libraries have a version"
     for name, number, licence, places in (
         ("openssl", ssl.OPENSSL_VERSION.split()[1], "Apache-2.0", {files["libcrypto-3"], files["libssl-3"]}),
         ("libffi", LIBFFI, "MIT", {files["libffi-8"]}),
-        ("vcruntime", runtime[0], "LicenseRef-Microsoft-Distributable-Code", {files["VCRUNTIME140"]}),
-        ("zlib", zlib.ZLIB_RUNTIME_VERSION, "Zlib", {files["python311"]}),
+        ("vcruntime", runtime[0], "LicenseRef-Microsoft-Distributable-Code", microsofts),
+        ("zlib", zlib.ZLIB_RUNTIME_VERSION, "Zlib", {files[CORE]}),
         ("zlib", bootloaders_zlib(folder), "Zlib", {path.name for path in folder.glob("*.exe")}),
         ("libmpdec", _decimal.__libmpdec_version__, "BSD-2-Clause", {files["_decimal"]}),
         ("libyaml", yaml._yaml.get_version_string(), "MIT", {yaml_library}),  # noqa: SLF001
     ):
         yield Part(name, number, f"pkg:generic/{name}@{number}", licence, texts(name) or [LICENCE], places)
-    python.places -= {files[name] for name in LIBRARIES}
+    python.places -= {files[name] for name in LIBRARIES if name in files}
 
 
 def bootloaders_zlib(folder: Path) -> str:

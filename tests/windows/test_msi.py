@@ -29,8 +29,8 @@ FAILED = 1603
 """What msiexec returns when an installation is refused."""
 
 
-VERSIONS = """
-import ctypes, json, msilib, os, shutil, struct, sys
+VERSIONS = '''
+import ctypes, json, os, shutil, struct, sys
 package, folder = sys.argv[1:]
 api = ctypes.WinDLL("version")
 
@@ -46,15 +46,29 @@ def version(path):
     high, low = struct.unpack_from("<II", ctypes.string_at(place, length.value), 8)
     return f"{high >> 16}.{high & 65535}.{low >> 16}.{low & 65535}"
 
-view = msilib.OpenDatabase(package, msilib.MSIDBOPEN_READONLY).OpenView("SELECT `FileName`, `Version` FROM `File`")
-view.Execute(None)
-listed = {}
-while row := view.Fetch():
-    listed[row.GetString(1).split("|")[-1]] = row.GetString(2)
+def rows(query):
+    """Yield the rows of two columns that an installer's database has, by Windows Installer's own functions."""
+    msi, handles = ctypes.WinDLL("msi"), [ctypes.c_ulong() for _ in range(3)]
+    database, view, row = handles
+    assert msi.MsiOpenDatabaseW(package, None, ctypes.byref(database)) == 0
+    assert msi.MsiDatabaseOpenViewW(database, query, ctypes.byref(view)) == 0
+    assert msi.MsiViewExecute(view, 0) == 0
+    while msi.MsiViewFetch(view, ctypes.byref(row)) == 0:
+        texts = []
+        for column in (1, 2):
+            text, size = ctypes.create_unicode_buffer(256), ctypes.c_ulong(256)
+            assert msi.MsiRecordGetStringW(row, column, text, ctypes.byref(size)) == 0
+            texts.append(text.value)
+        yield texts
+        msi.MsiCloseHandle(row)
+    for handle in (view, database):
+        msi.MsiCloseHandle(handle)
+
+listed = {name.split("|")[-1]: number for name, number in rows("SELECT `FileName`, `Version` FROM `File`")}
 seen = {name: version(os.path.join(top, name)) for top, _, names in os.walk(folder) for name in names
         if name.endswith((".exe", ".dll", ".pyd"))}
 print(json.dumps([listed, seen]))
-"""
+'''
 """What an installer says of versions, and what Windows sees of the files."""
 
 
