@@ -20,7 +20,7 @@ FOLDER = HERE.parent.parent / ".cache" / "windows"
 PREFIX = FOLDER / "prefix"
 SYSTEM = PREFIX / "drive_c"
 SHARES = PREFIX / "dosdevices" / "unc" / "localhost"
-r"""What Windows programs see as \\localhost, a computer on the network: its share Z$ is drive Z."""
+r"""What Windows programs see as \\localhost, a computer on the network: its shares C$ and Z$ are the drives."""
 
 # the wrapper in /usr/bin speaks of 32-bit programs on standard error
 PROGRAM = "/usr/lib/wine/wine64"
@@ -94,7 +94,8 @@ def prepare() -> None:
     compiler = ["x86_64-w64-mingw32-gcc", "-O2", "-shared", "-s"]
     subprocess.run([*compiler, "-o", library, HERE / "bcryptprimitives.c", "-ladvapi32"], check=True)
     SHARES.mkdir(parents=True)
-    (SHARES / "Z$").symlink_to("/")
+    for name, folder in (("Z$", "/"), ("C$", SYSTEM)):
+        (SHARES / name).symlink_to(folder)
     quietly(SERVER, "--wait")
     (PREFIX / ".ready").touch()
 
