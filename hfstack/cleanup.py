@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from . import machine, states
 from .answer import GONE, LookedUp
-from .facts import FOLDER_NAME, Acquire, Return
+from .facts import FACT_NAME, Acquire, Return
 from .machine import Record
 from .named import TYPE_CHECKING, NamedTuple
 
@@ -89,7 +89,7 @@ def name_of(asked: Acquire, record: Record) -> str:
     server_id, name = str(record["id"]), record.get("name")
     for planned in asked.machines:
         found = planned.machine_id == server_id if planned.machine_id else planned.name == name
-        if found and FOLDER_NAME.match(planned.name):
+        if found and FACT_NAME.match(planned.name):
             return planned.name
     return server_id
 

@@ -32,7 +32,9 @@ from .named import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from typing import Any
 
-FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+FACT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+FOLDER_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(?<!\.)\Z")
+"""The ids of requests that may have a folder: as hfstack's own; Windows takes `REQ-1` and `req-1.` for `req-1`."""
 
 END_OF_TIME = 3e10
 """Seconds since 1970; Windows' calendar ends in the year 3000."""
@@ -203,7 +205,7 @@ def read(folder: str, name: str) -> dict[str, Any] | None:
 def list_facts(folder: str) -> list[str]:
     """Return the names of a request's facts, in order."""
     try:
-        return sorted(name for name in os.listdir(folder) if FOLDER_NAME.match(name) and name.endswith(".json"))
+        return sorted(name for name in os.listdir(folder) if FACT_NAME.match(name) and name.endswith(".json"))
     except OSError as error:
         raise FactsUnreadable(f"cannot read {folder}: {error.strerror}") from None
 

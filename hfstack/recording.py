@@ -12,9 +12,8 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 
-from . import private
 from .errors import FactsUnwritable
-from .facts import FOLDER_NAME
+from .facts import FACT_NAME, FOLDER_NAME
 
 RENAME_REFUSES = os.name == "nt"
 """Windows refuses to rename a file onto another; elsewhere only a link does."""
@@ -26,7 +25,7 @@ def record(workdir: str, request_id: str, name: str, content: Mapping[str, objec
     The work directory must be there; the folders below it are made. Raises `FactsUnwritable`.
     """
     path = os.path.join(workdir, "requests", request_id, name)
-    if not workdir or not FOLDER_NAME.match(request_id) or not FOLDER_NAME.match(name):
+    if not workdir or not FOLDER_NAME.match(request_id) or not FACT_NAME.match(name):
         raise FactsUnwritable(f"cannot record {path}: it is no place for a fact")
     try:
         make_folders(workdir, request_id)
@@ -48,6 +47,8 @@ def forget(workdir: str, request_id: str) -> None:
 
 def make_folders(workdir: str, request_id: str) -> None:
     """Make the folder of a request, and that of all requests, where they are missing."""
+    from . import private
+
     requests = os.path.join(workdir, "requests")
     for folder, above in ((requests, workdir), (os.path.join(requests, request_id), requests)):
         if not os.path.isdir(folder):
@@ -58,6 +59,8 @@ def make_folders(workdir: str, request_id: str) -> None:
 
 def write_once(path: str, content: bytes) -> bool:
     """Write a file in one step; `False` if another process was first."""
+    from . import private
+
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name}.{os.urandom(16).hex()}")
     try:

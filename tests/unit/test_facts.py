@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from hfstack.errors import FactsUnreadable
 from hfstack.facts import (
+    END_OF_TIME,
     Acquire,
     Failed,
     Planned,
@@ -69,6 +70,12 @@ def unreadable_return(workdir: Path) -> str:
 
 
 # What is there
+
+
+@pytest.mark.parametrize("request_id", [REQUEST.upper(), REQUEST.replace("req", "Req"), f"{REQUEST}.", f".{REQUEST}"])
+def test_an_id_that_some_file_systems_take_for_another_has_no_folder(tmp_path: Path, request_id: str) -> None:
+    record(tmp_path, request_id, asked=ASKED)
+    assert load_acquire(str(tmp_path), request_id) is None
 
 
 def test_a_request_knows_what_was_asked_and_what_each_post_answered(tmp_path: Path) -> None:
@@ -353,7 +360,7 @@ def test_any_facts_are_read_or_unreadable(tmp_path: Path, asked: object, created
         except FactsUnreadable:
             continue
         assert found
-        assert 0 <= found.asked < 1e11
+        assert 0 <= found.asked < END_OF_TIME
 
 
 # All requests
