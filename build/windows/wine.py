@@ -57,22 +57,18 @@ def run(*words: str, **more: str) -> subprocess.CompletedProcess[bytes]:
     )
 
 
-def quietly(*words: str) -> bool:
-    """Run one of Wine's own programs, which may leave others running that keep its output open; tells how it ended."""
-    quiet = subprocess.DEVNULL
-    return not subprocess.call(words, env=environment(), stdin=quiet, stdout=quiet, stderr=quiet)
-
-
 @contextmanager
 def awake() -> Iterator[None]:
-    """Keep Wine's services from one program to the next: to start and end them takes longer than most programs run."""
-    started = quietly(SERVER, "--persistent")  # if not, there is one, which somebody else has started
-    quietly(PROGRAM, "cmd", "/c", "exit")
-    try:
+    """Keep Wine's services from one program to the next: to start and end them takes longer than most programs run.
+
+    They run as long as any program does. Those that a program starts keep its output open, so the first has none.
+    """
+    nothing = subprocess.DEVNULL
+    subprocess.call([PROGRAM, "cmd", "/c", "exit"], env=environment(), stdin=nothing, stdout=nothing, stderr=nothing)
+    # a shell that waits for its input; it gets none, and ends with it
+    waiting = [PROGRAM, "cmd"]
+    with subprocess.Popen(waiting, env=environment(), stdin=subprocess.PIPE, stdout=nothing, stderr=nothing):
         yield
-    finally:
-        if started:
-            quietly(SERVER, "--kill", "--wait")
 
 
 def missing() -> str:
@@ -96,7 +92,7 @@ def prepare() -> None:
     SHARES.mkdir(parents=True)
     for name, folder in (("Z$", "/"), ("C$", SYSTEM)):
         (SHARES / name).symlink_to(folder)
-    quietly(SERVER, "--wait")
+    subprocess.run([SERVER, "--wait"], env=environment(), check=True)
     (PREFIX / ".ready").touch()
 
 
