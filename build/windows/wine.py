@@ -61,13 +61,13 @@ def run(*words: str, **more: str) -> subprocess.CompletedProcess[bytes]:
 def awake() -> Iterator[None]:
     """Keep Wine's services from one program to the next: to start and end them takes longer than most programs run.
 
-    They run as long as any program does. Those that a program starts keep its output open, so the first has none.
+    They run as long as any program does: a shell that waits for its input, gets none, and ends with it. Those that a
+    program starts keep its output open, so the first ones have none; the last of them comes with the first installer.
     """
     nothing = subprocess.DEVNULL
-    subprocess.call([PROGRAM, "cmd", "/c", "exit"], env=environment(), stdin=nothing, stdout=nothing, stderr=nothing)
-    # a shell that waits for its input; it gets none, and ends with it
-    waiting = [PROGRAM, "cmd"]
+    waiting, first = [PROGRAM, "cmd"], [PROGRAM, "msiexec", "/qn", "/x", "nothing.msi"]
     with subprocess.Popen(waiting, env=environment(), stdin=subprocess.PIPE, stdout=nothing, stderr=nothing):
+        subprocess.call(first, env=environment(), stdin=nothing, stdout=nothing, stderr=nothing)
         yield
 
 
