@@ -64,6 +64,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response_only(status)
         for name, value in headers.items():
             self.send_header(name, value)
+        if self.close_connection:
+            # else the client may send its next request into the connection that is just being closed
+            self.send_header("Connection", "close")
         if status != 204:
             self.send_header("Content-Length", str(len(content)))
         self.end_headers()
