@@ -30,7 +30,7 @@ INSIDE = SOURCE_DATE_EPOCH=$(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format
 # what makes the SBOM and looks for vulnerabilities
 PACKAGING := .cache/packaging
 
-.PHONY: help demo test check interpreter freeze reproducible portable openstack openstack-stop e2e bench bench-gate rpm bundle packages windows windows-reproducible msi wine-tests audit schemas lock format clean
+.PHONY: help demo test check interpreter freeze reproducible portable openstack openstack-stop e2e e2e-sandbox e2e-openstack bench bench-gate rpm bundle packages windows windows-reproducible msi wine-tests audit schemas lock format clean
 
 help:
 	@echo "make demo            a request's whole life against the sandbox cloud, on any machine with Python >= 3.11"
@@ -109,10 +109,14 @@ openstack:
 openstack-stop:
 	$(PYTHON) -m tests.openstack stop
 
-e2e: $(FROZEN) openstack
+e2e: e2e-sandbox e2e-openstack
+
+e2e-sandbox: $(FROZEN)
 	$(BIN)/python -m pytest tests/frozen
 	$(BIN)/python -m pytest tests/scenarios --cloud sandbox --program source -m long
 	$(BIN)/python -m pytest tests/scenarios --cloud sandbox --program frozen
+
+e2e-openstack: $(FROZEN) openstack
 	$(BIN)/python -m pytest tests/scenarios/test_kill.py --cloud openstack --program source
 	$(BIN)/python -m pytest $(LIFE) --cloud openstack --program source
 	$(BIN)/python -m pytest tests/scenarios --cloud openstack --program frozen -m "not long"
