@@ -110,8 +110,7 @@ def main() -> None:
     release.WORK.mkdir(parents=True, exist_ok=True)
     tree = release.WORK / "windows"
     fill(tree, release.time())
-    programs = sorted(path for path in tree.rglob("*") if path.suffix.lower() in {".exe", ".dll", ".pyd"})
-    sign(programs)
+    sign(msi_tables.binaries(tree))
     release.freshen(tree, release.time())
     made = release.WORK / "hfstack.msi"
     build(tree, made, version, release.time())

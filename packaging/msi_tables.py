@@ -74,8 +74,8 @@ FROM_1601 = 11644473600
 def finish(package: Path, tree: Path) -> None:
     """Add to the installer of a folder what wixl could not."""
     statements = list(STATEMENTS)
-    for path in sorted(tree.rglob("*")):
-        found = version(path.read_bytes()) if path.suffix.lower() in {".exe", ".dll", ".pyd"} else None
+    for path in binaries(tree):
+        found = version(path.read_bytes())
         if found:
             key = wix_files.name("f", path.relative_to(tree).as_posix())
             values = f"`Version` = '{found[0]}', `Language` = '{found[1]}'"
@@ -84,6 +84,11 @@ def finish(package: Path, tree: Path) -> None:
                 f"DELETE FROM `MsiFileHash` WHERE `File_` = '{key}'",
             ]
     subprocess.run(["msibuild", package, "-q", *statements], check=True)
+
+
+def binaries(tree: Path) -> list[Path]:
+    """Return the programs and libraries below a folder."""
+    return sorted(path for path in tree.rglob("*") if path.suffix.lower() in {".exe", ".dll", ".pyd"})
 
 
 def version(content: bytes) -> tuple[str, int] | None:

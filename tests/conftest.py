@@ -29,7 +29,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def wine_awake() -> Iterator[None]:
-    """Where Windows programs run under Wine, have calls start and end sooner."""
+def windows_ready() -> Iterator[None]:
+    """What is frozen for Windows, and what runs it; under Wine, calls start and end sooner with it."""
+    if windows.missing():
+        pytest.skip(windows.missing())
     with windows.awake():
         yield

@@ -46,9 +46,7 @@ def new_site(tmp_path: Path, program: str, one_cloud: Cloud, request: pytest.Fix
     if program == "portable" and older.missing():
         pytest.skip(older.missing())
     if program in windows.KINDS:
-        if windows.missing():
-            pytest.skip(windows.missing())
-        request.getfixturevalue("wine_awake")
+        request.getfixturevalue("windows_ready")
 
     def make(**config: object) -> Site:
         return Site(tmp_path / f"site{len(list(tmp_path.iterdir()))}", program, one_cloud.clouds_yaml, **config)

@@ -42,7 +42,7 @@ def network(one: Path | str) -> str:
 @contextmanager
 def awake() -> Iterator[None]:
     """Have calls under Wine start and end sooner."""
-    with nullcontext() if missing() or HERE else wine.awake():
+    with nullcontext() if HERE else wine.awake():
         yield
 
 

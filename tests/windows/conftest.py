@@ -73,22 +73,14 @@ class Windows:
         ]
 
 
-@pytest.fixture(scope="session")
-def ready(request: pytest.FixtureRequest) -> None:
-    """What is frozen for Windows, and what runs it."""
-    if windows.missing():
-        pytest.skip(windows.missing())
-    request.getfixturevalue("wine_awake")
-
-
 @pytest.fixture
-def system(tmp_path: Path, ready: None) -> Windows:  # noqa: ARG001
+def system(tmp_path: Path, windows_ready: None) -> Windows:  # noqa: ARG001
     """Windows, with a site's folders that have an odd name."""
     return Windows(tmp_path / ODD)
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory, ready: None) -> Path:  # noqa: ARG001
+def installed(tmp_path_factory: pytest.TempPathFactory, windows_ready: None) -> Path:  # noqa: ARG001
     """An installed folder with an odd name: scripts, and beside them the programs."""
     folder = tmp_path_factory.mktemp("installed") / ODD
     shutil.copytree(windows.FROZEN, folder / "bin")
