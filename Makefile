@@ -50,7 +50,7 @@ help:
 	@echo "make audit           known vulnerabilities in what is locked, where the internet can be reached"
 	@echo "make bench           what a call costs, beside other programs (some minutes); docs/performance.md says how"
 	@echo "make bench-gate      only what has a target; fails on a miss. MARGIN=1.5 allows for a shared machine"
-	@echo "make schemas         docs/schemas/: the JSON Schema of each command's answer, from hfstack/wire.py"
+	@echo "make schemas         docs/schemas/: the JSON Schema of each command's answer, from hfstack/schema.py"
 	@echo "make lock            pin the newest dependencies; make format, make clean"
 
 $(READY): build/requirements.txt pyproject.toml
@@ -72,6 +72,7 @@ check: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 format: $(READY)
 	$(BIN)/ruff check --fix
@@ -103,11 +104,11 @@ portable: $(FROZEN)
 	$(BIN)/python -m pytest tests/scenarios --cloud sandbox --program portable -m "not long"
 
 openstack:
-	$(PYTHON) -m tests.openstack install
-	$(PYTHON) -m tests.openstack start
+	$(PYTHON) -m tests.tools.openstack install
+	$(PYTHON) -m tests.tools.openstack start
 
 openstack-stop:
-	$(PYTHON) -m tests.openstack stop
+	$(PYTHON) -m tests.tools.openstack stop
 
 e2e: e2e-sandbox e2e-openstack
 
@@ -141,10 +142,10 @@ audit: $(PACKAGING)/.ready
 	packaging/audit.sh $(PACKAGING)/bin/pip-audit build/linux/requirements.txt packaging/requirements.txt
 
 bench: $(FROZEN)
-	HFSTACK_FREEZER=$(FREEZER)/bin/python $(BIN)/python -m tests.bench
+	HFSTACK_FREEZER=$(FREEZER)/bin/python $(BIN)/python -m tests.tools.bench
 
 bench-gate: $(FROZEN)
-	HFSTACK_FREEZER=$(FREEZER)/bin/python $(BIN)/python -m tests.bench --gate --margin $(MARGIN)
+	HFSTACK_FREEZER=$(FREEZER)/bin/python $(BIN)/python -m tests.tools.bench --gate --margin $(MARGIN)
 
 $(WINDOWS)/python/.ready: build/windows/python.txt build/windows/interpreter.py build/windows/requirements.txt | $(READY)
 	@rm -rf $(WINDOWS)/python

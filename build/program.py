@@ -6,6 +6,6 @@ import os
 # one answer, and the process is over: nothing is worth collecting, or taking down piece by piece
 gc.disable()
 
-from hfstack.entry import main  # noqa: E402
+from hfstack.cli import main  # noqa: E402
 
 main(leave=os._exit)

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, TypeAdapter, with_config
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import is_typeddict
 
-from hfstack import entry, wire
+from hfstack import cli, schema
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "schemas"
 
@@ -31,18 +31,18 @@ def main() -> None:
     """Write one file per command."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    for shape in vars(wire).values():
+    for shape in vars(schema).values():
         if is_typeddict(shape):
             # what stands below a key in wire.py becomes its description
             with_config(ConfigDict(use_attribute_docstrings=True))(shape)
-    for command, module in entry.COMMANDS.items():
+    for command, module in cli.COMMANDS.items():
         (folder / f"{command}.json").write_bytes(text(command, answer_of(module)).encode())
 
 
 def answer_of(module: str) -> type:
     """Return the type of a command's answer: `run` says it as `wire.Something`."""
     declared: str = importlib.import_module(module).run.__annotations__["return"]
-    shape: type = getattr(wire, declared.removeprefix("wire."))
+    shape: type = getattr(schema, declared.removeprefix("schema."))
     return shape
 
 

@@ -6,7 +6,31 @@ Each error is raised where it is known, with one sentence an administrator can a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+
+
+def one_line(text: str) -> str:
+    """Fold white space and cut, so that a foreign text fits a message."""
+    folded = " ".join(text.split())
+    return folded if len(folded) <= MAX_MESSAGE else folded[: MAX_MESSAGE - 1] + "…"
+
+
+MAX_MESSAGE = 500
+"""Characters of a fault that go into a machine's message."""
+
+
+def kind(value: object) -> str:
+    """Name a JSON value's type for a message, with a short value itself."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return f"the number {value!r}"[:40]
+    if isinstance(value, str):
+        return f"the string {json.dumps(value[:40], ensure_ascii=False)}"
+    return "a list" if isinstance(value, list) else "an object"
 
 
 class InputError(Exception):

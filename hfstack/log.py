@@ -14,7 +14,7 @@ import re
 import sys
 import time
 
-from .surroundings import Surroundings
+from hfstack.environment import Environment
 
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40}
 
@@ -48,14 +48,14 @@ def level_number(name: str) -> int | None:
 class Log:
     """The log of one call. `command` and `request_id` stand in every line."""
 
-    def __init__(self, around: Surroundings, command: str) -> None:
-        file_name = f"{around.provider}-provider.{around.host}.log"
-        self.path = os.path.join(around.logdir, file_name) if around.logdir else ""
+    def __init__(self, environment: Environment, command: str) -> None:
+        file_name = f"{environment.provider}-provider.{environment.host}.log"
+        self.path = os.path.join(environment.logdir, file_name) if environment.logdir else ""
         self.command = command
         self.request_id = "-"
-        self.max_bytes = around.log_max_bytes
-        self.max_rotate = around.log_max_rotate
-        self.threshold = level_number(around.log_level) or LEVELS["INFO"]
+        self.max_bytes = environment.log_max_bytes
+        self.max_rotate = environment.log_max_rotate
+        self.threshold = level_number(environment.log_level) or LEVELS["INFO"]
 
     def set_level(self, name: str) -> None:
         """Take the level of the provider's configuration, which is nearer than HostFactory's common one."""
@@ -133,9 +133,9 @@ class Log:
 def open_to_append(path: str) -> int:
     """Open a file, or make it, so that each write lands at its end."""
     if sys.platform == "win32":
-        from . import windows
+        from hfstack import _windows
 
-        return windows.open_to_append(path)
+        return _windows.open_to_append(path)
     else:  # noqa: RET505 - type checkers look at one of the two alone
         return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
 

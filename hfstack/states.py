@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from functools import cache
 
-from .named import TYPE_CHECKING, NamedTuple
+from hfstack._typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from typing import Final
 
-    from .wire import MachineStatus, Result
+    from hfstack.schema import MachineStatus, Result
 
 EXECUTING: Final = "executing"
 FAIL: Final = "fail"

@@ -1,12 +1,15 @@
-"""Options that choose what the scenarios run against."""
+"""Options that choose what the scenarios run against, and what the tests share: an environment and its log."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from hfstack.environment import Environment
+from hfstack.log import Log
 from tests.scenarios import windows
 
 # how long an example takes says nothing on a machine that is busy
@@ -35,3 +38,37 @@ def windows_ready() -> Iterator[None]:
         pytest.skip(windows.missing())
     with windows.awake():
         yield
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    """The surroundings of a provider `bank`, with its folders in place."""
+    for name in ("conf", "work", "log"):
+        (tmp_path / name).mkdir()
+    return Environment(
+        provider="bank",
+        confdir=str(tmp_path / "conf"),
+        workdir=str(tmp_path / "work"),
+        logdir=str(tmp_path / "log"),
+        host="master1",
+        log_level="LOG_DEBUG",
+        log_max_bytes=10 * 1024 * 1024,
+        log_max_rotate=5,
+        action_timeout="",
+    )
+
+
+@pytest.fixture
+def log(environment: Environment) -> Log:
+    return Log(environment, "getRequestStatus")
+
+
+@pytest.fixture
+def logged(log: Log) -> Callable[[], str]:
+    """Read what the log holds so far."""
+
+    def read() -> str:
+        path = Path(log.path)
+        return path.read_text("utf-8") if path.exists() else ""
+
+    return read

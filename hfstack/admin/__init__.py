@@ -20,6 +20,6 @@ def main(arguments: Sequence[str]) -> int:
         from hfstack.sandbox import serve
 
         return serve(rest)
-    from .rehearse import rehearse
+    from hfstack.admin.rehearse.command import rehearse
 
     return rehearse(rest)

@@ -1,33 +1,39 @@
 """The way into the site's cloud: with the token of an earlier call where there is one, else through a login.
 
-What the SDK found out is kept for the calls that come later (`cache.py`), unless its session does something that a
-token alone does not. A token that the cloud does not take any more is given up, and the request that met it is sent
+What the SDK found out is kept for later calls (`token_cache.py`), unless its session does something that a token
+alone does not. A token that the cloud does not take any more is given up, and the request that met it is sent
 once more: an answer of 401 says that it was not carried out.
 """
 
 from __future__ import annotations
 
 import _thread
+import re
 from collections.abc import Mapping
 
-from hfstack.named import TYPE_CHECKING
-
-from . import cache
-from .transport import Reply, TokenTransport, Unreachable
+from hfstack._typing import TYPE_CHECKING
+from hfstack.cloud.client import ServiceClient
+from hfstack.cloud.nova import HEADERS, Nova
+from hfstack.cloud.transport import Reply, TokenTransport, Unreachable
+from hfstack.store import token_cache
 
 if TYPE_CHECKING:
-    from hfstack.call import Call
+    from hfstack.cloud.neutron import FloatingIPs, Neutron
+    from hfstack.cloud.resolve import Resolver
+    from hfstack.cloud.sdk import Access
+    from hfstack.context import Context
 
-    from .access import Access
+GLOBAL_REQUEST_ID = re.compile(r"req-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
+"""What OpenStack accepts as a caller's own request id; others it ignores."""
 
 
 class Connection:
     """Endpoints of services, and requests to them; several threads may use it."""
 
-    def __init__(self, call: Call) -> None:
-        self.call = call
-        self.known = call.known
-        self.direct = TokenTransport(call.known.token, call.known.cafile) if call.known else None
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.known = context.known
+        self.direct = TokenTransport(context.known.token, context.known.cafile) if context.known else None
         self.access: Access | None = None
         self.lock = _thread.allocate_lock()
 
@@ -52,7 +58,7 @@ class Connection:
             reply = direct.send(method, url, headers, timeout, body)
         except Unreachable:
             # the service may have moved: the next call is to look
-            cache.drop(self.call.around)
+            token_cache.drop(self.context.environment)
             raise
         if reply.status != 401:
             return reply
@@ -63,15 +69,17 @@ class Connection:
         """Return the SDK's way into the cloud, and keep what it finds out. Raises `ConfigError`, `CloudTrouble`."""
         with self.lock:
             if self.access is None:
-                from .access import files_of, open_access
+                from hfstack.cloud.credentials import files_of, open_access
 
-                call = self.call
-                access = open_access(call.settings, call.around.confdir, call.env, call.budget, call.log)
-                settings = call.known.settings if call.known else call.settings.model_dump()
-                found = access.known(call.env, settings)
+                context = self.context
+                access = open_access(
+                    context.settings, context.environment.confdir, context.env, context.budget, context.log
+                )
+                settings = context.known.settings if context.known else context.settings.model_dump()
+                found = access.known(context.env, settings)
                 if found:
-                    files = files_of(call.around, call.settings, call.env)
-                    cache.save(call.around, call.env, call.began, found, [*files, found.cafile])
+                    files = files_of(context.environment, context.settings, context.env)
+                    token_cache.save(context.environment, context.env, context.began, found, [*files, found.cafile])
                     if self.known is None:
                         self.direct = TokenTransport(found.token, found.cafile)
                 self.access, self.known = access, found
@@ -81,8 +89,55 @@ class Connection:
         """Have the next request log in anew."""
         with self.lock:
             if self.direct is direct:
-                self.call.log.info("the token is not taken any more: logging in")
-                cache.drop(self.call.around)
+                self.context.log.info("the token is not taken any more: logging in")
+                token_cache.drop(self.context.environment)
                 self.direct = None
                 if self.access:
                     self.access.session.invalidate()
+
+
+class Cloud:
+    """Hands out the services, with one login for all of them."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.connection = Connection(context)
+
+    def nova(self, request_id: str) -> Nova:
+        """Return Nova, with the request's id on every call, so that one search in the cloud's logs follows it."""
+        return Nova(self.service("Nova", "compute", request_id, HEADERS))
+
+    def neutron(self, request_id: str) -> Neutron:
+        """Return Neutron, likewise."""
+        # most polls need Nova alone, and are not to wait for more
+        from hfstack.cloud.neutron import Neutron
+
+        return Neutron(self.service("Neutron", "network", request_id, {}))
+
+    def floating_ips(self, request_id: str) -> FloatingIPs:
+        """Return Neutron's floating IPs, likewise."""
+        from hfstack.cloud.neutron import FloatingIPs
+
+        return FloatingIPs(self.service("Neutron", "network", request_id, {}))
+
+    def resolver(self, request_id: str) -> Resolver:
+        """Return what turns names into ids; Glance and Neutron are looked for when they are first needed."""
+        from hfstack.cloud.resolve import Resolver
+        from hfstack.store.name_cache import Names
+
+        nova = self.nova(request_id).service
+        known = self.connection.known
+        return Resolver(
+            nova,
+            lambda: self.service("Glance", "image", request_id, {}),
+            lambda: self.neutron(request_id).service,
+            Names(self.context.environment, known.token if known else "", self.context.now()),
+        )
+
+    def service(self, name: str, service_type: str, request_id: str, headers: Mapping[str, str]) -> ServiceClient:
+        """Return one of the services, as messages are to call it. Raises `ConfigError`, `CloudTrouble`."""
+        if GLOBAL_REQUEST_ID.match(request_id):
+            headers = {**headers, "X-Openstack-Request-Id": request_id}
+        context = self.context
+        timeout, endpoint = context.settings.httpTimeout, self.connection.endpoint(service_type)
+        return ServiceClient(name, endpoint, self.connection, context.budget, timeout, context.log, headers)

@@ -10,21 +10,18 @@ import os
 import re
 import time
 import urllib.parse
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 
-from hfstack import machine
+from hfstack._typing import TYPE_CHECKING
+from hfstack.cloud.client import ServiceClient, in_parallel, openstack_ids, rows, said
+from hfstack.cloud.transport import Reply, Unreachable
 from hfstack.errors import CloudTrouble, Refusal
-from hfstack.machine import Record
-from hfstack.named import TYPE_CHECKING
-
-from .service import Service, openstack_ids, rows, said
-from .transport import Reply, Unreachable
+from hfstack.rules import server_record
+from hfstack.rules.server_record import Server
 
 if TYPE_CHECKING:
-    from typing import Any, TypeVar
-
-    T = TypeVar("T")
+    from typing import Any
 
 MICROVERSION = "2.79"
 
@@ -32,8 +29,6 @@ HEADERS = {"OpenStack-API-Version": f"compute {MICROVERSION}", "X-OpenStack-Nova
 
 PAGE = 1000
 """Servers per page; Nova's own `max_limit` unless the site lowered it."""
-
-AT_ONCE = 8
 
 CLOCK_SKEW = 300
 """Seconds that this host's clock and the cloud's may differ."""
@@ -62,13 +57,13 @@ class Deletion(Enum):
 class Nova:
     """The compute service of one cloud."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: ServiceClient) -> None:
         self.service = service
 
-    def servers_of(self, tag: str) -> list[Record]:
+    def servers_of(self, tag: str) -> list[Server]:
         """Return the servers that carry the tag, as the records themselves show it. Raises `CloudTrouble`."""
         found = list(self.pages({"tags": tag}))
-        carrying = [record for record in found if machine.carries(record, tag)]
+        carrying = [record for record in found if server_record.carries(record, tag)]
         if len(carrying) < len(found):
             self.service.log.warning(f"{len(found) - len(carrying)} servers were listed without the tag {tag}: ignored")
         return carrying
@@ -82,7 +77,7 @@ class Nova:
         document, reply = self.service.get_json("/servers")
         return any(record.get("status") == "UNKNOWN" for record in records(document, reply))
 
-    def changed_since(self, moment: float, names: Sequence[str]) -> list[Record]:
+    def changed_since(self, moment: float, names: Sequence[str]) -> list[Server]:
         """Return servers changed or deleted since a moment (epoch seconds), those of `names` among them if they fit.
 
         This is the only list that shows deleted servers, as DELETED records without tags. It is narrowed by what the
@@ -99,7 +94,7 @@ class Nova:
         self.check_microversion(reply)
         return list(records(document, reply))
 
-    def pages(self, query: dict[str, str]) -> Iterator[Record]:
+    def pages(self, query: dict[str, str]) -> Iterator[Server]:
         """Yield the records of all pages.
 
         Paged by limit and marker: Nova's `next` links carry a scheme and host of their own, to which the token must not
@@ -118,7 +113,7 @@ class Nova:
             seen.update(record["id"] for record in page)
             marker = {"marker": page[-1]["id"]}
 
-    def server(self, server_id: str) -> Record | None:
+    def server(self, server_id: str) -> Server | None:
         """Return one server; `None` only if Nova itself says that there is none. Raises `CloudTrouble`."""
         reply = self.service.get("/servers/" + urllib.parse.quote(server_id, safe=""))
         if reply.status == 404 and is_not_found(self.service.parsed(reply)):
@@ -131,17 +126,17 @@ class Nova:
             raise CloudTrouble("Nova answered with something that is not the server", openstack_ids(reply))
         return record
 
-    def servers(self, ids: Iterable[str]) -> tuple[dict[str, Record | None], CloudTrouble | None]:
+    def servers(self, ids: Iterable[str]) -> tuple[dict[str, Server | None], CloudTrouble | None]:
         """Ask for servers by id, a few at a time.
 
         Returns what is known (`None` for a server that is gone, on proof) and the first trouble, if there was any: the
         servers that could not be asked for are then absent.
         """
-        return at_once(self.server, ids, stop_at=CloudTrouble)
+        return in_parallel(self.server, ids, stop_at=CloudTrouble)
 
     def delete(self, server_id: str) -> Deletion:
         """Have a server deleted, and return what Nova says to it. A DELETE may be repeated. Raises `CloudTrouble`."""
-        reply = self.service.patiently("DELETE", "/servers/" + urllib.parse.quote(server_id, safe=""))
+        reply = self.service.with_retries("DELETE", "/servers/" + urllib.parse.quote(server_id, safe=""))
         if reply.status == 204:
             return Deletion.ACCEPTED
         if reply.status == 404 and is_not_found(self.service.parsed(reply)):
@@ -155,7 +150,7 @@ class Nova:
 
         Trouble with one server does not keep the others, unless Nova cannot be reached at all.
         """
-        return at_once(self.delete, ids, stop_at=Unreachable)
+        return in_parallel(self.delete, ids, stop_at=Unreachable)
 
     def create(self, document: Mapping[str, Any]) -> str:
         """Ask for one server, once, and return its id; `document` is that of `POST /servers`.
@@ -198,35 +193,6 @@ def refused(reply: Reply) -> Refusal:
     }.get(reply.status, ("Nova refuses the server as it is described", "BadRequest"))
     code = ZONE_UNAVAILABLE if NO_ZONE in words else code
     return Refusal(f"{meaning}: {reply.status} {words}".rstrip(), code)
-
-
-def at_once(
-    verb: Callable[[str], T], ids: Iterable[str], stop_at: type[CloudTrouble]
-) -> tuple[dict[str, T], CloudTrouble | None]:
-    """Do something with each server, a few at a time, and with no further one after trouble of the kind `stop_at`.
-
-    Returns what came of it, and the first trouble, if there was any.
-    """
-    wanted = list(dict.fromkeys(ids))
-    done: dict[str, T] = {}
-    troubles: list[CloudTrouble] = []
-
-    def attempt(server_id: str) -> None:
-        if not any(isinstance(trouble, stop_at) for trouble in troubles):
-            try:
-                done[server_id] = verb(server_id)
-            except CloudTrouble as trouble:
-                troubles.append(trouble)
-
-    if len(wanted) < 2:
-        list(map(attempt, wanted))
-    else:
-        # most polls have none or one, and are not to wait until this is loaded
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(attempt, wanted))
-    return done, troubles[0] if troubles else None
 
 
 def records(document: dict[str, Any], reply: Reply) -> list[dict[str, Any]]:

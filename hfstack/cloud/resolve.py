@@ -11,10 +11,9 @@ import urllib.parse
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from hfstack.cloud.client import ServiceClient, rows
 from hfstack.errors import Refusal
-
-from .names import Names
-from .service import Service, rows
+from hfstack.store.name_cache import Names
 
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 
@@ -25,7 +24,11 @@ class Resolver:
     """Looks names up in one cloud, if they are not known. The services are asked for when they are first needed."""
 
     def __init__(
-        self, nova: Service, glance: Callable[[], Service], neutron: Callable[[], Service], names: Names
+        self,
+        nova: ServiceClient,
+        glance: Callable[[], ServiceClient],
+        neutron: Callable[[], ServiceClient],
+        names: Names,
     ) -> None:
         self.nova = nova
         self.glance = glance

@@ -1,7 +1,7 @@
 """One HTTP request to one endpoint of the cloud, with a token that is at hand. The standard library alone.
 
 A poll that finds such a token in the cache needs nothing else. Whatever this does not speak (proxies, client
-certificates, odd ways to log in) goes through the SDK's session, `session.py`. Nothing here is repeated and no status
+certificates, odd ways to log in) goes through the SDK's session, `sdk.py`. Nothing here is repeated and no status
 is an error: that is for the caller to judge.
 """
 
@@ -15,8 +15,8 @@ import urllib.parse
 from collections.abc import Mapping
 
 from hfstack import __version__
+from hfstack._typing import TYPE_CHECKING, NamedTuple
 from hfstack.errors import CloudTrouble
-from hfstack.named import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from ssl import SSLContext

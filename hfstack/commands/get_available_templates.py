@@ -8,39 +8,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from hfstack import reading, templates
-from hfstack.errors import ConfigError, InputError
-from hfstack.surroundings import is_lsf
+from hfstack.config import template_file
+from hfstack.environment import is_lsf
+from hfstack.errors import ConfigError, InputError, kind
 
 if TYPE_CHECKING:
-    from hfstack import wire
-    from hfstack.call import Call
-    from hfstack.templates import Entry
+    from hfstack import schema
+    from hfstack.config.template_file import Entry
+    from hfstack.context import Context
 
 NAME = "getAvailableTemplates"
 
 
-def run(document: object, name: str, call: Call) -> wire.TemplatesDocument:
+def run(document: object, name: str, context: Context) -> schema.TemplatesDocument:
     """Answer HostFactory's document, which holds nothing of interest; `name` is what messages call it.
 
     Raises `InputError`, `ConfigError`.
     """
     if not isinstance(document, dict):
-        raise InputError(f"{name}: found {reading.kind(document)}, wanted an object")
-    file = templates.load(call.around)
+        raise InputError(f"{name}: found {kind(document)}, wanted an object")
+    file = template_file.load(context.environment)
     for reason in (*file.broken.values(), *(doubt for entry in file.entries for doubt in entry.doubts)):
-        call.log.warning(reason)
+        context.log.warning(reason)
     if not file.entries:
         raise ConfigError(next(iter(file.broken.values())))
-    lsf = is_lsf(call.env)
+    lsf = is_lsf(context.env)
     message = f"{len(file.entries)} of {len(file.entries) + len(file.broken)} templates"
     if file.broken:
         message += f"; broken and left out, see the log: {', '.join(file.broken)}"
-    call.log.info(message)
+    context.log.info(message)
     return {"templates": [available(entry, lsf) for entry in file.entries], "message": message}
 
 
-def available(entry: Entry, lsf: bool) -> wire.AvailableTemplate:
+def available(entry: Entry, lsf: bool) -> schema.AvailableTemplate:
     """Return what HostFactory gets to see of a template: its own keys and what it passes through, nothing of ours."""
     template = entry.template
     attributes = {name: list(pair) for name, pair in template.attributes.items()}
@@ -49,4 +49,4 @@ def available(entry: Entry, lsf: bool) -> wire.AvailableTemplate:
         attributes.setdefault("openstackhost", ["Boolean", "1"])
     found = {"templateId": template.templateId, "maxNumber": template.maxNumber, "attributes": attributes}
     # a TypedDict cannot say "and any other key"
-    return cast("wire.AvailableTemplate", {**found, **entry.passed})
+    return cast("schema.AvailableTemplate", {**found, **entry.passed})

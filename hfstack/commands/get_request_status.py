@@ -11,18 +11,20 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
-from hfstack import answer, facts, machine, reading, states
-from hfstack.answer import Rules
+from hfstack import inputs, states
+from hfstack._typing import TYPE_CHECKING
 from hfstack.errors import CloudTrouble, FactsUnreadable, explain
-from hfstack.named import TYPE_CHECKING
+from hfstack.rules import server_record, status
+from hfstack.rules.status import Rules
+from hfstack.store import facts
 
 if TYPE_CHECKING:
-    from hfstack import wire
-    from hfstack.aftermath import Aftermath
-    from hfstack.call import Call
+    from hfstack import schema
+    from hfstack.actions.cleanup import Cleanup
+    from hfstack.cloud.connection import Cloud
     from hfstack.cloud.nova import Nova
-    from hfstack.cloud.services import Cloud
-    from hfstack.machine import Record
+    from hfstack.context import Context
+    from hfstack.rules.server_record import Server
 
 NAME = "getRequestStatus"
 
@@ -33,13 +35,13 @@ ADDRESS_PATIENCE = 60
 """Seconds that an ACTIVE server may show no fixed address before Neutron is asked."""
 
 
-def run(document: object, name: str, call: Call) -> wire.StatusDocument:
+def run(document: object, name: str, context: Context) -> schema.StatusDocument:
     """Answer HostFactory's document; `name` is what messages call it.
 
     Raises `InputError` before anything is sent, and `ConfigError`.
     """
-    ids, as_list = reading.request_ids(document, name)
-    status = Status(call)
+    ids, as_list = inputs.request_ids(document, name)
+    status = Status(context)
     answers = [status.of(request_id) for request_id in ids]
     return {"requests": answers if as_list else answers[0]}
 
@@ -47,30 +49,30 @@ def run(document: object, name: str, call: Call) -> wire.StatusDocument:
 class Status:
     """Answers request ids one after the other, with one login for all of them."""
 
-    def __init__(self, call: Call) -> None:
-        self.call = call
-        self.log = call.log
-        self.rules = Rules(call.settings.privateNetworks, call.settings.requestTimeout)
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.log = context.log
+        self.rules = Rules(context.settings.privateNetworks, context.settings.requestTimeout)
 
     @cached_property
     def cloud(self) -> Cloud:
         """The cloud's services, imported when the first id is one that the cloud can know."""
-        from hfstack.cloud.services import Cloud
+        from hfstack.cloud.connection import Cloud
 
-        return Cloud(self.call)
+        return Cloud(self.context)
 
     @cached_property
-    def aftermath(self) -> Aftermath:
+    def cleanup(self) -> Cleanup:
         """What records and deletes, imported when there is something to do: most polls have nothing."""
-        from hfstack.aftermath import Aftermath
+        from hfstack.actions.cleanup import Cleanup
 
-        return Aftermath(self.call, lambda: self.cloud)
+        return Cleanup(self.context, lambda: self.cloud)
 
-    def of(self, request_id: str) -> wire.RequestStatus:
+    def of(self, request_id: str) -> schema.RequestStatus:
         """Answer for one request."""
         self.log.request_id = request_id
         if not TAGGABLE.match(request_id):
-            found = answer.unknown(request_id, "this id names no request of hfstack")
+            found = status.unknown(request_id, "this id names no request of hfstack")
         elif request_id.startswith("ret-"):
             found = self.of_return(request_id)
         else:
@@ -81,59 +83,59 @@ class Status:
         self.log.request_id = "-"
         return found
 
-    def of_acquire(self, request_id: str) -> wire.RequestStatus:
+    def of_acquire(self, request_id: str) -> schema.RequestStatus:
         """Answer for a request for machines."""
         asked = None
         try:
-            asked = facts.load_acquire(self.call.around.workdir, request_id)
+            asked = facts.load_acquire(self.context.environment.workdir, request_id)
             if asked and not asked.polled:
-                self.aftermath.polled(request_id)
+                self.cleanup.polled(request_id)
             nova = self.cloud.nova(request_id)
-            servers = nova.servers_of(machine.request_tag(request_id))
+            servers = nova.servers_of(server_record.request_tag(request_id))
             if asked is None and not servers and nova.has_cell_down():
-                return answer.unanswered(request_id, None, "a cell of the cloud is down: its servers show no tags")
+                return status.unanswered(request_id, None, "a cell of the cloud is down: its servers show no tags")
             looked_up, trouble = self.missing(nova, asked, servers)
             servers = self.with_floating_ips([self.with_addresses(one, request_id) for one in servers], request_id)
         except (CloudTrouble, FactsUnreadable) as error:
-            return answer.unanswered(request_id, asked, explain(error))
-        found = answer.acquire(request_id, asked, servers, looked_up, self.rules, self.call.now())
+            return status.unanswered(request_id, asked, explain(error))
+        found = status.acquire(request_id, asked, servers, looked_up, self.rules, self.context.now())
         if trouble is not None:
             found = {**found, "message": explain(trouble)}
-        records = [*servers, *(record for record in looked_up.values() if record is not answer.GONE)]
+        records = [*servers, *(record for record in looked_up.values() if record is not status.GONE)]
         if asked is None or asked.ended or not is_news(asked, found):
             return found
-        return self.aftermath.of_acquire(nova, request_id, asked, records, found)
+        return self.cleanup.of_acquire(nova, request_id, asked, records, found)
 
-    def of_return(self, request_id: str) -> wire.RequestStatus:
+    def of_return(self, request_id: str) -> schema.RequestStatus:
         """Answer for a return of machines."""
         asked = None
         try:
-            asked = facts.load_return(self.call.around.workdir, request_id)
+            asked = facts.load_return(self.context.environment.workdir, request_id)
             if asked is None:
-                return answer.unknown(request_id, "nothing is recorded of this return")
+                return status.unknown(request_id, "nothing is recorded of this return")
             left = [one for one in asked.machines if one.machine_id not in asked.gone]
             if not left:
-                found = answer.returned(request_id, asked, {}, self.call.now())
-                self.aftermath.ended(request_id, asked, found)
+                found = status.returned(request_id, asked, {}, self.context.now())
+                self.cleanup.ended(request_id, asked, found)
                 return found
             nova = self.cloud.nova(request_id)
-            seen: dict[str, Record | None] = {}
+            seen: dict[str, Server | None] = {}
             if len(left) > 1:
                 wanted = {one.machine_id for one in left}
                 changed = nova.changed_since(asked.asked, [one.name for one in left])
                 seen = {record["id"]: record for record in changed if record["id"] in wanted}
             rest, trouble = nova.servers(one.machine_id for one in left if one.machine_id not in seen)
         except (CloudTrouble, FactsUnreadable) as error:
-            return answer.unanswered(request_id, asked, explain(error))
+            return status.unanswered(request_id, asked, explain(error))
         seen.update(rest)
-        found = answer.returned(request_id, asked, seen, self.call.now())
+        found = status.returned(request_id, asked, seen, self.context.now())
         if trouble is not None:
             found = {**found, "message": explain(trouble)}
-        return self.aftermath.of_return(nova, request_id, asked, seen, found)
+        return self.cleanup.of_return(nova, request_id, asked, seen, found)
 
     def missing(
-        self, nova: Nova, asked: facts.Acquire | None, servers: Sequence[Record]
-    ) -> tuple[answer.LookedUp, CloudTrouble | None]:
+        self, nova: Nova, asked: facts.Acquire | None, servers: Sequence[Server]
+    ) -> tuple[status.LookedUp, CloudTrouble | None]:
         """Ask by id for the expected machines that the list lacks: a short list is no proof of anything."""
         if asked is None:
             return {}, None
@@ -142,13 +144,13 @@ class Status:
         absent = [machine_id for machine_id in expected if machine_id not in known]
         return nova.servers(absent) if absent else ({}, None)
 
-    def with_addresses(self, record: Record, request_id: str) -> Record:
+    def with_addresses(self, record: Server, request_id: str) -> Server:
         """Ask Neutron for the addresses of a server that has been up for a while and shows none."""
-        if machine.private_address(record):
+        if server_record.private_address(record):
             return record
-        up_since = machine.epoch(record.get("OS-SRV-USG:launched_at"))
-        is_up = machine.row(record).acquire[0] == states.SUCCEED
-        if not is_up or up_since is None or self.call.now() - up_since < ADDRESS_PATIENCE:
+        up_since = server_record.epoch(record.get("OS-SRV-USG:launched_at"))
+        is_up = server_record.row(record).acquire[0] == states.SUCCEED
+        if not is_up or up_since is None or self.context.now() - up_since < ADDRESS_PATIENCE:
             return record
         try:
             found = self.cloud.neutron(request_id).addresses(record["id"])
@@ -162,16 +164,16 @@ class Status:
             merged[network] = [*fixed, *(known if isinstance(known, list) else [])]
         return {**record, "addresses": merged}
 
-    def with_floating_ips(self, servers: list[Record], request_id: str) -> list[Record]:
+    def with_floating_ips(self, servers: list[Server], request_id: str) -> list[Server]:
         """Have the floating IPs attached of the servers that are up and show none."""
-        if not any(map(machine.lacks_floating_ip, servers)):
+        if not any(map(server_record.lacks_floating_ip, servers)):
             return servers
-        from hfstack.addressing import attached
+        from hfstack.actions.floating_ips import attached
 
         return attached(self.cloud, request_id, servers, self.rules.networks)
 
 
-def is_news(asked: facts.Acquire, found: wire.RequestStatus) -> bool:
+def is_news(asked: facts.Acquire, found: schema.RequestStatus) -> bool:
     """Tell whether there may be something to record or to delete after an answer to a request that goes on."""
     failed = any(one["result"] == states.FAIL for one in found["machines"])
     return failed or found["status"] != "running" or bool(asked.replaced)

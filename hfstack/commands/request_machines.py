@@ -10,63 +10,68 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from hfstack import addressing, machine, reading, templates
-from hfstack.cloud.services import Cloud
+from hfstack import inputs
+from hfstack.actions import floating_ips
+from hfstack.actions.create import Created, ServerCreator
+from hfstack.actions.server_body import Resolved, server_body
+from hfstack.cloud.connection import Cloud
+from hfstack.config import template_file
 from hfstack.errors import Refusal
-from hfstack.making import Made, Maker
-from hfstack.new_server import Resolved, server_body
-from hfstack.recording import record
+from hfstack.rules import server_record
+from hfstack.store.write import record
 
 if TYPE_CHECKING:
-    from hfstack import wire
-    from hfstack.call import Call
+    from hfstack import schema
+    from hfstack.actions.create import Documents
     from hfstack.cloud.nova import Nova
     from hfstack.cloud.resolve import Resolver
-    from hfstack.making import Documents
-    from hfstack.template import Template
+    from hfstack.config.template import Template
+    from hfstack.context import Context
 
 NAME = "requestMachines"
 
 
-def run(document: object, name: str, call: Call) -> wire.RequestAnswer:
+def run(document: object, name: str, context: Context) -> schema.RequestAnswer:
     """Answer HostFactory's document.
 
     Raises `InputError`, `ConfigError`, `Refusal`, `CloudTrouble` and `FactsUnwritable` before any POST, and `Refusal`
     if every POST was refused.
     """
-    wanted = reading.machine_request(document, name)
-    template = templates.find(call.around, wanted.template_id)
+    wanted = inputs.machine_request(document, name)
+    template = template_file.find(context.environment, wanted.template_id)
     request_id = f"req-{uuid.uuid4()}"
-    call.log.request_id = request_id
-    cloud = Cloud(call)
+    context.log.request_id = request_id
+    cloud = Cloud(context)
     resolver = cloud.resolver(request_id)
     resolved = resolve(template, resolver)
     resolver.names.keep()
     nova = cloud.nova(request_id)
-    check_room(nova, template, wanted.machine_count, call.around.provider)
+    check_room(nova, template, wanted.machine_count, context.environment.provider)
     names = [f"{template.namePrefix}-{request_id[4:12]}-{index}" for index in range(wanted.machine_count)]
     alternatives = [
         {
-            one: server_body(template, attempt, one, index, wanted, request_id, call.around.provider)
+            one: server_body(template, attempt, one, index, wanted, request_id, context.environment.provider)
             for index, one in enumerate(names)
         }
         for attempt in resolved
     ]
     fact = {
-        "asked": call.now(),
+        "asked": context.now(),
         "templateId": template.templateId,
         "names": names,
-        "requestTimeout": call.settings.requestTimeout,
+        "requestTimeout": context.settings.requestTimeout,
     }
     network = resolved[0].floating_network
-    record(call.around.workdir, request_id, "asked.json", {**fact, "floatingNetwork": network} if network else fact)
-    maker = Maker(nova, request_id, call)
+    record(
+        context.environment.workdir, request_id, "asked.json", {**fact, "floatingNetwork": network} if network else fact
+    )
+    maker = ServerCreator(nova, request_id, context)
     made = make_addressed(cloud, maker, network, alternatives) if network else maker.make(alternatives)
     if any(one.code == "BadRequest" for one in made):
         resolver.names.drop()
     machines = [{"name": one.name, "machineId": one.machine_id, "message": one.message} for one in made]
-    record(call.around.workdir, request_id, "created.json", {"machines": machines, "replaced": maker.replaced})
-    return summed_up(made, request_id, call)
+    record(context.environment.workdir, request_id, "created.json", {"machines": machines, "replaced": maker.replaced})
+    return summed_up(made, request_id, context)
 
 
 def resolve(template: Template, resolver: Resolver) -> list[Resolved]:
@@ -96,7 +101,7 @@ def check_room(nova: Nova, template: Template, count: int, provider: str) -> Non
     if template.maxNumber < 0:
         return
     alive = 0
-    for server in nova.servers_of(machine.provider_tag(provider)):
+    for server in nova.servers_of(server_record.provider_tag(provider)):
         metadata = server.get("metadata")
         alive += isinstance(metadata, Mapping) and metadata.get("hf_template_id") == template.templateId
     if alive + count > template.maxNumber:
@@ -107,22 +112,24 @@ def check_room(nova: Nova, template: Template, count: int, provider: str) -> Non
         )
 
 
-def make_addressed(cloud: Cloud, maker: Maker, network: str, alternatives: Sequence[Documents]) -> list[Made]:
+def make_addressed(
+    cloud: Cloud, maker: ServerCreator, network: str, alternatives: Sequence[Documents]
+) -> list[Created]:
     """Have machines made that each have a floating IP, taken before the server is asked for; in the names' order."""
     names = list(alternatives[0])
-    refused = addressing.take(cloud, maker.request_id, network, names)
+    refused = floating_ips.take(cloud, maker.request_id, network, names)
     addressed = [{name: one[name] for name in names if name not in refused} for one in alternatives]
     made = {one.name: one for one in maker.make(addressed)}
-    addressing.give_back(cloud, maker.request_id, [one.name for one in made.values() if one.message])
-    made |= {name: Made(name, message=str(refusal), code=refusal.code) for name, refusal in refused.items()}
+    floating_ips.give_back(cloud, maker.request_id, [one.name for one in made.values() if one.message])
+    made |= {name: Created(name, message=str(refusal), code=refusal.code) for name, refusal in refused.items()}
     return [made[name] for name in names]
 
 
-def summed_up(made: Sequence[Made], request_id: str, call: Call) -> wire.RequestAnswer:
+def summed_up(made: Sequence[Created], request_id: str, context: Context) -> schema.RequestAnswer:
     """Return the answer. Raises `Refusal` if there is nothing to wait for."""
     refused = [one for one in made if one.message]
     words = f"{len(refused)} of {len(made)} machines were refused; {refused[0].message}" if refused else ""
-    call.log.info(f"{len(made) - len(refused)} of {len(made)} machines asked for" + (f"; {words}" if words else ""))
+    context.log.info(f"{len(made) - len(refused)} of {len(made)} machines asked for" + (f"; {words}" if words else ""))
     if len(refused) == len(made):
         raise Refusal(words, refused[0].code)
     return {"message": words or f"{len(made)} machines were asked for", "requestId": request_id}

@@ -11,37 +11,38 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from hfstack import cleanup, machine, reading
-from hfstack.addressing import release_going
-from hfstack.cloud.services import Cloud
+from hfstack import inputs
+from hfstack.actions.floating_ips import release_going
+from hfstack.cloud.connection import Cloud
 from hfstack.errors import explain
-from hfstack.recording import record
+from hfstack.rules import server_record
+from hfstack.store.write import record
 
 if TYPE_CHECKING:
-    from hfstack import wire
-    from hfstack.call import Call
+    from hfstack import schema
     from hfstack.cloud.nova import Nova
-    from hfstack.machine import Record
+    from hfstack.context import Context
+    from hfstack.rules.server_record import Server
 
 NAME = "requestReturnMachines"
 
 
-def run(document: object, name: str, call: Call) -> wire.RequestAnswer:
+def run(document: object, name: str, context: Context) -> schema.RequestAnswer:
     """Answer HostFactory's document. Raises `InputError`, `ConfigError`, `CloudTrouble` and `FactsUnwritable`."""
-    wanted = reading.machines_to_return(document, name)
+    wanted = inputs.machines_to_return(document, name)
     request_id = f"ret-{uuid.uuid4()}"
-    call.log.request_id = request_id
-    cloud = Cloud(call)
+    context.log.request_id = request_id
+    cloud = Cloud(context)
     nova = cloud.nova(request_id)
-    wanted = with_ids(wanted, nova, call.around.provider)
+    wanted = with_ids(wanted, nova, context.environment.provider)
     seen, trouble = nova.servers(one.machine_id for one in wanted)
     asked = {
-        "asked": call.now(),
-        "returnTimeout": call.settings.returnTimeout,
-        "machines": [as_recorded(one, seen.get(one.machine_id), int(call.now())) for one in wanted],
+        "asked": context.now(),
+        "returnTimeout": context.settings.returnTimeout,
+        "machines": [as_recorded(one, seen.get(one.machine_id), int(context.now())) for one in wanted],
     }
-    record(call.around.workdir, request_id, "asked.json", asked)
-    to_delete = [server_id for server_id, found in seen.items() if may_delete(found, call.around.provider)]
+    record(context.environment.workdir, request_id, "asked.json", asked)
+    to_delete = [server_id for server_id, found in seen.items() if may_delete(found, context.environment.provider)]
     outcomes, delete_trouble = nova.delete_all(to_delete)
     release_going(cloud, request_id, [found for found in seen.values() if found], outcomes)
     gone = sum(found is None for found in seen.values())
@@ -51,18 +52,18 @@ def run(document: object, name: str, call: Call) -> wire.RequestAnswer:
     message += f", {foreign} are locked or not ours" if foreign else ""
     for one in (trouble, delete_trouble):
         message += f"; the rest will be tried again: {explain(one)}" if one else ""
-    call.log.info(message)
+    context.log.info(message)
     return {"message": message, "requestId": request_id}
 
 
-def with_ids(wanted: Sequence[reading.ReturnedMachine], nova: Nova, provider: str) -> list[reading.ReturnedMachine]:
+def with_ids(wanted: Sequence[inputs.ReturnedMachine], nova: Nova, provider: str) -> list[inputs.ReturnedMachine]:
     """Find the ids of machines that are given by host name alone, among our own servers. Raises `CloudTrouble`.
 
     A name that none of them has stands for its id: Nova will say that it knows no such server.
     """
     if all(one.machine_id for one in wanted):
         return list(wanted)
-    ids = machine.ids_by_host_name(nova.servers_of(machine.provider_tag(provider)))
+    ids = server_record.ids_by_host_name(nova.servers_of(server_record.provider_tag(provider)))
     return [
         one
         if one.machine_id
@@ -71,18 +72,18 @@ def with_ids(wanted: Sequence[reading.ReturnedMachine], nova: Nova, provider: st
     ]
 
 
-def as_recorded(one: reading.ReturnedMachine, found: Record | None, now: int) -> Mapping[str, object]:
+def as_recorded(one: inputs.ReturnedMachine, found: Server | None, now: int) -> Mapping[str, object]:
     """Return what is recorded of a machine, as far as it is known: Nova will soon forget it."""
     server = found or {}
-    launched = machine.launch_time(server)
+    launched = server_record.launch_time(server)
     return {
         "machineId": one.machine_id,
-        "name": one.name or (machine.host_name(found) if found else one.machine_id),
-        "privateIpAddress": machine.private_address(server),
+        "name": one.name or (server_record.host_name(found) if found else one.machine_id),
+        "privateIpAddress": server_record.private_address(server),
         "launchtime": now if launched is None else launched,
     }
 
 
-def may_delete(found: Record | None, provider: str) -> bool:
+def may_delete(found: Server | None, provider: str) -> bool:
     """Tell whether a server is ours, and nobody locked it."""
-    return found is not None and cleanup.is_ours(found, provider) and found.get("locked") is not True
+    return found is not None and server_record.is_ours(found, provider) and found.get("locked") is not True

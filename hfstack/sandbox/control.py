@@ -33,9 +33,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hfstack.sandbox import inventory, lifecycle
-from hfstack.sandbox.cloud import Cloud, Server
 from hfstack.sandbox.faults import Fault, Faults, Journal
-from hfstack.sandbox.server import Answer, HttpError, Request, Routes, Service, answer_json
+from hfstack.sandbox.http_server import Answer, HttpError, Request, Routes, Service, answer_json
+from hfstack.sandbox.state import Cloud, Server
 
 ROUTES = Routes()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import uuid
 
-from hfstack.sandbox.cloud import Cloud, Token
-from hfstack.sandbox.server import JSON, Answer, HttpError, Request, answer_json
+from hfstack.sandbox.http_server import JSON, Answer, HttpError, Request, answer_json
+from hfstack.sandbox.state import Cloud, Token
 
 UNAUTHORIZED = "The request you have made requires authentication."
 _PROSE = {

@@ -11,10 +11,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from hfstack.sandbox import glance, inventory, keystone, neutron, nova
-from hfstack.sandbox.cloud import ApplicationCredential, Cloud
 from hfstack.sandbox.control import Control
 from hfstack.sandbox.faults import Faults, Journal
-from hfstack.sandbox.server import Answer, Request, Service, tls_context
+from hfstack.sandbox.http_server import Answer, Request, Service, tls_context
+from hfstack.sandbox.state import ApplicationCredential, Cloud
 
 _ANSWERS: dict[str, Callable[[Cloud, Request], Answer]] = {
     "keystone": keystone.answer,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Run
+from tests.frozen.conftest import Run
 
 POINTS = entry_points(group="keystoneauth1.plugin")
 EXTRAS = sorted(point.name for point in POINTS if ".extras." in point.value)

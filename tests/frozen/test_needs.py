@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT
+from tests import ROOT
 
 LIBRARY = Path("_internal") / "psutil" / "_psutil_linux.abi3.so"
 

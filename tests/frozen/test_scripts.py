@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from hfstack import __version__, entry
-
-from .conftest import ROOT, Run
+from hfstack import __version__, cli
+from tests import ROOT
+from tests.frozen.conftest import Run
 
 SCRIPT = ROOT / "scripts" / "getRequestStatus.sh"
 
-COMMANDS = sorted(entry.COMMANDS)
+COMMANDS = sorted(cli.COMMANDS)
 
 
 def test_from_any_directory_through_a_link_with_blanks_everywhere(run: Run, tmp_path: Path) -> None:

@@ -17,10 +17,9 @@ import requests
 import responses
 from openstack.config import loader
 
-from hfstack import entry
-from hfstack.budget import Budget
-from hfstack.call import Call
-from hfstack.cloud.access import Access
+import hfstack.cloud.sdk
+from hfstack import cli
+from hfstack.context import Budget, Context
 from tests.unit.records import CREATED_AT, Clock
 
 KEYSTONE = "http://keystone.test:5000/v3"
@@ -233,7 +232,7 @@ def nothing_of_this_host(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def nothing_is_cached(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have each call log in, and ask through the SDK: only there the prepared answers are given."""
-    monkeypatch.setattr(Access, "known", lambda *_: None)
+    monkeypatch.setattr(hfstack.cloud.sdk.Access, "known", lambda *_: None)
 
 
 @pytest.fixture(autouse=True)
@@ -267,8 +266,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
         "EGOSC_INSTANCE_HOST": "master1",
     }
     clock = Clock()
-    monkeypatch.setattr(entry, "Budget", functools.partial(Budget, monotonic=clock.monotonic, sleep=clock.sleep))
-    monkeypatch.setattr(entry, "Call", functools.partial(Call, now=lambda: NOW))
+    monkeypatch.setattr(cli, "Budget", functools.partial(Budget, monotonic=clock.monotonic, sleep=clock.sleep))
+    monkeypatch.setattr(cli, "Context", functools.partial(Context, now=lambda: NOW))
     return Site(tmp_path / "conf", tmp_path / "work", env, clock, tmp_path / "log" / "bank-provider.master1.log")
 
 
@@ -283,7 +282,7 @@ def ask(site: Site, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) 
         path = tmp_path / "hf_in_Q2kSeS"
         requests = [{"requestId": one} for one in ids]
         path.write_text(json.dumps({"requests": requests[0] if len(ids) == 1 else requests}), "utf-8")
-        exit_code = entry.run("getRequestStatus", ["-f", str(path)], site.env)
+        exit_code = cli.run("getRequestStatus", ["-f", str(path)], site.env)
         out, err = capsysbinary.readouterr()
         assert (exit_code, err) == (0, b""), out
         return json.loads(out)["requests"]
@@ -298,7 +297,7 @@ def refused(site: Site, tmp_path: Path, capsysbinary: pytest.CaptureFixture[byte
     def refused(request_id: str) -> str:
         path = tmp_path / "hf_in_Q2kSeS"
         path.write_text(json.dumps({"requests": {"requestId": request_id}}), "utf-8")
-        exit_code = entry.run("getRequestStatus", ["-f", str(path)], site.env)
+        exit_code = cli.run("getRequestStatus", ["-f", str(path)], site.env)
         out, err = capsysbinary.readouterr()
         assert (exit_code, err) == (1, b""), out
         document = json.loads(out)

@@ -21,30 +21,28 @@ import pytest
 from keystoneauth1.identity.base import BaseIdentityPlugin
 from keystoneauth1.session import Session
 
-from hfstack.budget import Budget
-from hfstack.call import Call
-from hfstack.cloud import cache
-from hfstack.cloud.access import PLAIN_URL, Access
+import hfstack.cloud.sdk
+from hfstack.cli import as_settings
 from hfstack.cloud.connection import Connection
 from hfstack.cloud.transport import Reply, TokenTransport
-from hfstack.entry import as_settings
+from hfstack.context import Budget, Context
+from hfstack.environment import read_environment
 from hfstack.log import Log
-from hfstack.surroundings import look_around
+from hfstack.store import token_cache
+from tests.http.conftest import Ask, Cloud, Site
+from tests.http.polled import COLD, LIST, LOGIN, WARM, Polled, polled
+from tests.http.test_tls import DAY, certificate
 from tests.scenarios.clouds import until
 from tests.scenarios.proxy import proxy_before
 from tests.scenarios.site import parse
 
-from .conftest import Ask, Cloud, Site
-from .polled import COLD, LIST, LOGIN, WARM, Polled, polled
-from .test_tls import DAY, certificate
-
-KNOWN = Access.known
+KNOWN = hfstack.cloud.sdk.Access.known
 
 
 @pytest.fixture(autouse=True)
 def something_is_cached(nothing_is_cached: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 - it comes first
     """Have calls in this process keep what they learn, too."""
-    monkeypatch.setattr(Access, "known", KNOWN)
+    monkeypatch.setattr(hfstack.cloud.sdk.Access, "known", KNOWN)
 
 
 @pytest.fixture
@@ -110,10 +108,10 @@ def test_a_token_that_is_not_taken_any_more_leads_to_one_login(warm: Polled, spo
 
 
 def test_a_token_near_its_end_is_renewed(request_: Polled) -> None:
-    request_.control("PUT", "/knobs", {"token_ttl": cache.MARGIN - 1})
+    request_.control("PUT", "/knobs", {"token_ttl": token_cache.MARGIN - 1})
     assert [request_.poll(), request_.poll()] == [COLD, COLD]
     assert request_.cached() is None, "it would not have been used"
-    request_.control("PUT", "/knobs", {"token_ttl": cache.MARGIN + 100})
+    request_.control("PUT", "/knobs", {"token_ttl": token_cache.MARGIN + 100})
     assert [request_.poll(), request_.poll()] == [COLD, WARM]
 
 
@@ -165,11 +163,11 @@ def test_a_post_of_a_call_that_has_just_logged_in_is_sent_once_more_and_only_onc
 def in_this_process(warm: Polled) -> Connection:
     """Open the cached way in this process."""
     env = warm.site.environment()
-    around = look_around(env)
-    known = cache.load(around, env, now := dt.datetime.now().timestamp())  # noqa: DTZ005 - seconds since 1970
+    environment = read_environment(env)
+    known = token_cache.load(environment, env, now := dt.datetime.now().timestamp())  # noqa: DTZ005 - seconds since 1970
     assert known
     settings = as_settings(known.settings)
-    return Connection(Call(around, settings, env, Log(around, "test"), Budget(60), known, began=now))
+    return Connection(Context(environment, settings, env, Log(environment, "test"), Budget(60), known, began=now))
 
 
 def test_threads_that_meet_401_at_once_log_in_once(warm: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -389,7 +387,7 @@ def test_an_endpoint_that_is_none_is_asked_by_nobody(request_: Polled, endpoint:
     ],
 )
 def test_endpoints_that_mean_the_same_to_everybody(url: str, *, plain: bool) -> None:
-    assert bool(PLAIN_URL.match(url)) is plain
+    assert bool(hfstack.cloud.sdk.PLAIN_URL.match(url)) is plain
 
 
 # TLS and proxies

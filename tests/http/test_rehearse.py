@@ -15,12 +15,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from hfstack.admin import calling, player, rules
-from hfstack.admin.printed import ANSWERS
-from hfstack.admin.rehearse import rehearse
-
-from . import broken_provider
-from .broken_provider import FAULTS
+from hfstack.admin.rehearse import checks, rehearsal, scripts
+from hfstack.admin.rehearse.command import rehearse
+from hfstack.admin.rehearse.output import ANSWERS
+from tests.http import broken_provider
+from tests.http.broken_provider import FAULTS
 
 CLOUDS = {"clouds": {"only": {"auth": {"auth_url": "http://127.0.0.1:9/v3", "username": "a", "password": "secret-b"}}}}
 
@@ -81,7 +80,7 @@ class Stage:
 @pytest.fixture
 def stage(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Stage:
     """A stage whose machines are polled for without a pause."""
-    monkeypatch.setattr(player, "growing", lambda: itertools.repeat(0.0))
+    monkeypatch.setattr(rehearsal, "growing", lambda: itertools.repeat(0.0))
     return Stage(tmp_path, capsys, monkeypatch)
 
 
@@ -185,7 +184,7 @@ def test_ctrl_c_may_come_while_something_is_printed(stage: Stage, monkeypatch: p
 
 
 def test_after_a_bug_of_its_own_the_machines_are_given_back(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rules, "came", None)
+    monkeypatch.setattr(checks, "came", None)
     with pytest.raises(TypeError):
         stage.rehearse("none")
     assert stage.state()["returned"] == EVERYTHING
@@ -223,7 +222,7 @@ def test_scripts_that_are_not_there_are_named(stage: Stage) -> None:
 
 
 def test_a_script_that_cannot_be_run_is_a_breach(tmp_path: Path) -> None:
-    called = calling.Scripts({"requestMachines": [str(tmp_path)]}, {}, 1).call("requestMachines", {})
+    called = scripts.Scripts({"requestMachines": [str(tmp_path)]}, {}, 1).call("requestMachines", {})
     assert called.trouble == f"it cannot be run: [Errno 13] Permission denied: '{tmp_path}'"
 
 
@@ -270,19 +269,19 @@ def test_a_frozen_program_calls_the_scripts_beside_it(
     (tmp_path / "scripts").mkdir()
     for command in ANSWERS:
         (tmp_path / "scripts" / f"{command}.sh").touch()
-    assert calling.own_commands()["requestMachines"] == [str(tmp_path / "scripts" / "requestMachines.sh")]
+    assert scripts.own_commands()["requestMachines"] == [str(tmp_path / "scripts" / "requestMachines.sh")]
 
 
 def test_without_scripts_it_calls_its_own_executables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     frozen_in(monkeypatch, tmp_path / "hfstack")
-    assert calling.own_commands()["requestMachines"] == [str(tmp_path / "hfstack" / "requestMachines")]
+    assert scripts.own_commands()["requestMachines"] == [str(tmp_path / "hfstack" / "requestMachines")]
 
 
 def test_scripts_get_nothing_of_a_frozen_programs_loader(monkeypatch: pytest.MonkeyPatch) -> None:
     given = {"LD_LIBRARY_PATH": "/inner", "_PYI_ARCHIVE_FILE": "x", "HF_TOP": "/opt", "HF_PROVIDER_NAME": "a"}
     chosen = {"HF_PROVIDER_NAME": "b"}
-    assert calling.environment(given, chosen)["LD_LIBRARY_PATH"] == "/inner"
+    assert scripts.environment(given, chosen)["LD_LIBRARY_PATH"] == "/inner"
     monkeypatch.setattr(sys, "frozen", True, raising=False)
-    assert calling.environment(given, chosen) == {"HF_TOP": "/opt", "HF_PROVIDER_NAME": "b"}
+    assert scripts.environment(given, chosen) == {"HF_TOP": "/opt", "HF_PROVIDER_NAME": "b"}
     before = {**given, "LD_LIBRARY_PATH_ORIG": "/site"}
-    assert calling.environment(before, {})["LD_LIBRARY_PATH"] == "/site"
+    assert scripts.environment(before, {})["LD_LIBRARY_PATH"] == "/site"

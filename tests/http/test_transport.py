@@ -18,10 +18,9 @@ from keystoneauth1.session import Session
 from keystoneauth1.token_endpoint import Token
 
 from hfstack import __version__
-from hfstack.cloud.session import SessionTransport
+from hfstack.cloud.sdk import SessionTransport
 from hfstack.cloud.transport import TokenTransport, Unreachable
-
-from .test_tls import DAY, certificate
+from tests.http.test_tls import DAY, certificate
 
 TOKEN = "gAAAAA-a-token"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Openstack-Request-Id: req-1\r\n\r\n{}"

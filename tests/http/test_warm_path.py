@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests.scenarios.site import ROOT, parse
-
-from .polled import COLD, LIST, LOGIN, WARM, Polled, polled
+from tests import ROOT
+from tests.http.polled import COLD, LIST, LOGIN, WARM, Polled, polled
+from tests.scenarios.site import parse
 
 SHOW = "nova GET /v2.1/servers/"
 
@@ -33,30 +33,30 @@ def request_(tmp_path: Path) -> Iterator[Polled]:
 
 POLL = {
     "hfstack",
-    "hfstack.answer",
-    "hfstack.budget",
-    "hfstack.call",
+    "hfstack.rules",
+    "hfstack.rules.status",
+    "hfstack.store",
+    "hfstack.context",
     "hfstack.cloud",
-    "hfstack.cloud.cache",
+    "hfstack.store.token_cache",
     "hfstack.cloud.connection",
     "hfstack.cloud.nova",
-    "hfstack.cloud.service",
-    "hfstack.cloud.services",
+    "hfstack.cloud.client",
     "hfstack.cloud.transport",
     "hfstack.commands",
     "hfstack.commands.get_request_status",
-    "hfstack.entry",
+    "hfstack.cli",
     "hfstack.errors",
-    "hfstack.facts",
+    "hfstack.store.facts",
     "hfstack.log",
-    "hfstack.machine",
-    "hfstack.named",
-    "hfstack.reading",
+    "hfstack.rules.server_record",
+    "hfstack._typing",
+    "hfstack.inputs",
     "hfstack.states",
-    "hfstack.surroundings",
+    "hfstack.environment",
 }
 
-RECORDING = {"hfstack.aftermath", "hfstack.cleanup", "hfstack.recording"}
+RECORDING = {"hfstack.actions", "hfstack.actions.cleanup", "hfstack.rules.deletion", "hfstack.store.write"}
 """What a poll loads that may have something to record or to delete."""
 
 HEAVY = {
@@ -106,7 +106,7 @@ root, found = sys.argv[1:3]
 sys.path.insert(0, root)
 del sys.argv[:3]
 before = set(sys.modules)
-from hfstack.entry import main
+from hfstack.cli import main
 main(leave=lambda code: None)
 with open(found, "w") as file:
     file.write(" ".join(sorted(set(sys.modules) - before)))

@@ -17,8 +17,7 @@ import yaml
 import release
 from hfstack import __version__
 from hfstack.sandbox import Sandbox
-
-from .conftest import System
+from tests.packages.conftest import System
 
 SITE = {"grid": "private", "rocky-9-symphony": "cirros", "m1.large": "m1.small"}
 """What the examples call the site's network, image and flavor, and what the sandbox calls them."""

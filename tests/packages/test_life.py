@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import EXAMPLES, System
+from tests.packages.conftest import EXAMPLES, System
 
 MOVED = "srv/host providers/hf stack"
 

@@ -13,9 +13,8 @@ import pytest
 
 import make_rpm
 import release
-from hfstack import __version__, entry
-
-from .conftest import build, query, unpack
+from hfstack import __version__, cli
+from tests.packages.conftest import build, query, unpack
 
 READABLE = {
     "rpmlib(CompressedFileNames) <= 3.0.4-1",
@@ -74,10 +73,10 @@ def test_only_root_can_write_its_files(package: Path, unpacked: Path) -> None:
 
 def test_there_is_all_that_the_set_up_page_promises(unpacked: Path) -> None:
     folder = unpacked / "opt" / "hfstack"
-    for command in (*entry.COMMANDS, "hfstack"):
+    for command in (*cli.COMMANDS, "hfstack"):
         assert (folder / "bin" / command).is_file()
         assert (folder / "share" / "man" / "man1" / f"{command}.1.gz").is_file()
-    assert [path.stem for path in sorted((folder / "scripts").iterdir())] == sorted(entry.COMMANDS)
+    assert [path.stem for path in sorted((folder / "scripts").iterdir())] == sorted(cli.COMMANDS)
     for name in ("README.md", "LICENSE", "docs/hostfactory-setup.md"):
         assert (folder / "share" / "doc" / name).read_bytes() == (release.ROOT / name).read_bytes()
 

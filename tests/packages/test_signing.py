@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 import make_rpm
-
-from .conftest import System
+from tests.packages.conftest import System
 
 SIGNER = "hfstack test <test@example.com>"
 

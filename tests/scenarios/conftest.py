@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from . import older, windows
-from .clouds import Cloud
-from .site import Site
+from tests.scenarios import older, windows
+from tests.scenarios.clouds import Cloud
+from tests.scenarios.site import Site
 
 SiteMaker = Callable[..., Site]
 
@@ -18,11 +18,11 @@ SiteMaker = Callable[..., Site]
 def one_cloud(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """The cloud of this run; it is started once."""
     if request.config.getoption("--cloud") == "openstack":
-        from .real_cloud import RealCloud
+        from tests.scenarios.real_cloud import RealCloud
 
         cloud: Cloud = RealCloud()
     else:
-        from .sandbox_cloud import SandboxCloud
+        from tests.scenarios.sandbox_cloud import SandboxCloud
 
         cloud = SandboxCloud(tmp_path_factory.mktemp("sandbox"))
     # what a run that was broken off left behind

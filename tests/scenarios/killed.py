@@ -13,8 +13,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from hfstack import entry, recording
-from hfstack.cloud.service import Service
+from hfstack import cli
+from hfstack.cloud.client import ServiceClient
+from hfstack.store import write
 
 
 class Boundaries:
@@ -46,7 +47,7 @@ class Boundaries:
 if __name__ == "__main__":
     boundaries = Boundaries(int(sys.argv[1]))
     # commands are imported by entry.main, so they get these
-    recording.record = boundaries.around(recording.record)
-    Service.once = boundaries.around(Service.once)  # type: ignore[method-assign]
+    write.record = boundaries.around(write.record)
+    ServiceClient.once = boundaries.around(ServiceClient.once)  # type: ignore[method-assign]
     sys.argv = ["hfstack", *sys.argv[2:]]
-    entry.main()
+    cli.main()

@@ -14,7 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests import ROOT
+
 FROZEN = ROOT / "dist" / "linux-x86_64" / "hfstack"
 OLDER = Path(os.environ.get("HFSTACK_CACHE") or ROOT / ".cache").resolve() / "bullseye"
 

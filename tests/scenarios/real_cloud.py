@@ -7,9 +7,8 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.openstack.cloud import RealOpenStack
-
-from .clouds import Cloud, until
+from tests.scenarios.clouds import Cloud, until
+from tests.tools.openstack.cloud import RealOpenStack
 
 
 class RealCloud(Cloud):

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hfstack.sandbox import Sandbox
-
-from .clouds import Cloud
+from tests.scenarios.clouds import Cloud
 
 PAGE = 100
 """Servers per page at the most, as in the real cloud's configuration."""

@@ -13,11 +13,9 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
-from hfstack import states, wire
-
-from . import older, windows
-
-ROOT = Path(__file__).resolve().parents[2]
+from hfstack import schema, states
+from tests import ROOT
+from tests.scenarios import older, windows
 
 
 def program(kind: str, command: str) -> list[str]:
@@ -42,7 +40,7 @@ def administrator(kind: str) -> list[str]:
     return [sys.executable, "-m", "hfstack"]
 
 
-DOCUMENT: TypeAdapter[wire.StatusDocument] = TypeAdapter(wire.StatusDocument)
+DOCUMENT: TypeAdapter[schema.StatusDocument] = TypeAdapter(schema.StatusDocument)
 
 ALWAYS = {"machineId", "name", "result", "privateIpAddress", "launchtime", "message"}
 

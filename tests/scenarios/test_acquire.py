@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from .clouds import Cloud, new_id
-from .conftest import SiteMaker
-from .site import Site
+from tests.scenarios.clouds import Cloud, new_id
+from tests.scenarios.conftest import SiteMaker
+from tests.scenarios.site import Site
 
 
 def test_building_then_complete_with_v4_v6_and_floating_ip(cloud: Cloud, site: Site) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from .clouds import Cloud, new_id, until
-from .site import Site
+from tests.scenarios.clouds import Cloud, new_id, until
+from tests.scenarios.site import Site
 
 
 def ours(request_id: str, provider: str = "osprov") -> list[str]:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from .clouds import Cloud, new_id
-from .conftest import SiteMaker
-from .proxy import Fault, Proxy, proxy_before
-from .site import Site
+from tests.scenarios.clouds import Cloud, new_id
+from tests.scenarios.conftest import SiteMaker
+from tests.scenarios.proxy import Fault, Proxy, proxy_before
+from tests.scenarios.site import Site
 
 JSON = {"Content-Type": "application/json", "X-Openstack-Request-Id": "req-of-the-failed-call"}
 HTML = {"Content-Type": "text/html"}

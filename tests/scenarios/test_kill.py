@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from .clouds import Cloud, new_id, until
-from .site import ROOT, Site, parse
+from tests import ROOT
+from tests.scenarios.clouds import Cloud, new_id, until
+from tests.scenarios.site import Site, parse
 
 MACHINES = 2
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from . import windows
-from .clouds import Cloud, new_id, until
-from .conftest import SiteMaker
-from .proxy import Fault, Proxy, proxy_before
-from .site import Site, parse
+from tests.scenarios import windows
+from tests.scenarios.clouds import Cloud, new_id, until
+from tests.scenarios.conftest import SiteMaker
+from tests.scenarios.proxy import Fault, Proxy, proxy_before
+from tests.scenarios.site import Site, parse
 
 
 def request(site: Site, count: object = 1, template: str = "small") -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from .clouds import Cloud, new_id, until
-from .conftest import SiteMaker
-from .site import Site, parse
+from tests.scenarios.clouds import Cloud, new_id, until
+from tests.scenarios.conftest import SiteMaker
+from tests.scenarios.site import Site, parse
 
 
 def prepared(cloud: Cloud, site: Site) -> tuple[str, str, str]:
@@ -127,8 +127,8 @@ def test_an_expired_token_is_not_a_verdict_on_machines(cloud: Cloud, site: Site)
 
 
 def test_a_token_revoked_between_two_calls_leads_to_one_new_login(cloud: Cloud, site: Site) -> None:
-    from hfstack.cloud.access import open_access
-    from hfstack.settings import Settings
+    from hfstack.cloud.credentials import open_access
+    from hfstack.config.settings import Settings
 
     request_id, _, server_id = prepared(cloud, site)
     access = open_access(Settings(cloud="member"), str(site.confdir), {})

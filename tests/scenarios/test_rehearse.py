@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from .clouds import Cloud
-from .site import Site, administrator
+from tests.scenarios.clouds import Cloud
+from tests.scenarios.site import Site, administrator
 
 
 def rehearse(site: Site, *options: str) -> tuple[int, str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from .clouds import Cloud, new_id
-from .site import Site
+from tests.scenarios.clouds import Cloud, new_id
+from tests.scenarios.site import Site
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from .clouds import Cloud, new_id
-from .site import Site
-from .test_cleanup import ours, requested
+from tests.scenarios.clouds import Cloud, new_id
+from tests.scenarios.site import Site
+from tests.scenarios.test_cleanup import ours, requested
 
 
 def held(cloud: Cloud, site: Site, count: int = 1, **more: Any) -> tuple[str, list[dict[str, Any]]]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import csv
-from pathlib import Path
 
 import pytest
 
-from hfstack import machine
+from hfstack.rules import server_record
+from tests import ROOT
+from tests.scenarios.clouds import Cloud, new_id
+from tests.scenarios.conftest import SiteMaker
+from tests.scenarios.site import Site
 
-from .clouds import Cloud, new_id
-from .conftest import SiteMaker
-from .site import Site
-
-FACTS = Path(__file__).parents[1] / "unit" / "states.csv"
+FACTS = ROOT / "tests" / "unit" / "states.csv"
 
 # name of the scenario: vm_state, task_state, power_state -> Nova's status; acquire and return: (result, status)
 STATES = {
@@ -94,7 +93,7 @@ def test_nova_renders_every_state_as_the_table_expects(cloud: Cloud) -> None:
         cloud.force(server_id, row["vm_state"], task)
         record = cloud.show(server_id)
         assert record
-        found = machine.row(record)
+        found = server_record.row(record)
         got = (record["status"], *found.acquire, *found.returned)
         want = (
             row["status"],

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .clouds import Cloud, new_id
-from .site import Site
+from tests.scenarios.clouds import Cloud, new_id
+from tests.scenarios.site import Site
 
 
 def test_the_tag_alone_is_enough(cloud: Cloud, site: Site) -> None:

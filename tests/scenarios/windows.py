@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests import ROOT
+
 sys.path.append(str(ROOT / "build" / "windows"))
 
-import wine  # noqa: E402
+import wine
 
 FROZEN = ROOT / "dist" / "windows-x86_64" / "hfstack"
 HERE = sys.platform == "win32"

@@ -7,9 +7,8 @@ from typing import Any
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from hfstack import wire
-
-from .records import FLOATING, STATUSES, TAG, V4, V6, server_id
+from hfstack import schema
+from tests.unit.records import FLOATING, STATUSES, TAG, V4, V6, server_id
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -41,11 +40,11 @@ RECORDS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 )
 """Servers with an id, of which any other field may be missing, or anything."""
 
-MACHINE = TypeAdapter(wire.Machine)
-ANSWER = TypeAdapter(wire.RequestStatus)
+MACHINE = TypeAdapter(schema.Machine)
+ANSWER = TypeAdapter(schema.RequestStatus)
 
 
-def assert_is_machine(entry: wire.Machine) -> None:
+def assert_is_machine(entry: schema.Machine) -> None:
     """Check one entry of `machines` against HostFactory's page."""
     MACHINE.validate_python(entry, strict=True, extra="forbid")
     assert entry["machineId"]
@@ -56,7 +55,7 @@ def assert_is_machine(entry: wire.Machine) -> None:
     assert "publicIpAddress" not in entry or entry["publicIpAddress"]
 
 
-def assert_is_answer(found: wire.RequestStatus) -> None:
+def assert_is_answer(found: schema.RequestStatus) -> None:
     """Check the answer to one request id against HostFactory's page."""
     ANSWER.validate_python(found, strict=True, extra="forbid")
     assert found["status"] in {"running", "complete", "complete_with_error"}

@@ -9,14 +9,15 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.bench import plot, report, runs, targets
-from tests.bench.figures import Figure, Series, Usage, cpu_ratio, figure
-from tests.bench.measure import BenchError, Program, Spawner, compete
-from tests.bench.programs import BARE, NAIVE, WARM
-from tests.bench.stage import HTTP
-from tests.bench.targets import Kind, Target
+from tests import ROOT
+from tests.tools.bench import plot, report, runs, targets
+from tests.tools.bench.figures import Figure, Series, Usage, cpu_ratio, figure
+from tests.tools.bench.measure import BenchError, Program, Spawner, compete
+from tests.tools.bench.programs import BARE, NAIVE, WARM
+from tests.tools.bench.stage import HTTP
+from tests.tools.bench.targets import Kind, Target
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
+PAGE = ROOT / "docs" / "performance.md"
 MACHINE: dict[str, str | int | float] = {"when": "now", "system": "x", "processors": 2, "load": 0.5, "python": "3.11"}
 
 

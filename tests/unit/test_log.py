@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hfstack.environment import Environment
 from hfstack.log import LEVELS, STALE_ROTATION, Log, level_number, printable
-from hfstack.surroundings import Surroundings
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (\d+) getRequestStatus ([A-Z]+) (\S+) (.*)")
 
@@ -27,8 +27,8 @@ def lines_of(path: Path) -> list[str]:
 # Lines
 
 
-def test_the_log_is_named_after_provider_and_host(around: Surroundings) -> None:
-    assert Log(around, "x").path == os.path.join(around.logdir, "bank-provider.master1.log")
+def test_the_log_is_named_after_provider_and_host(environment: Environment) -> None:
+    assert Log(environment, "x").path == os.path.join(environment.logdir, "bank-provider.master1.log")
 
 
 def test_a_line_has_time_pid_command_level_request_and_message(log: Log, logged: Callable[[], str]) -> None:
@@ -115,8 +115,8 @@ def test_levels_have_egos_names(name: str, level: str | None) -> None:
         pytest.param("LOUD", ["INFO", "WARNING", "ERROR"], id="unknown"),
     ],
 )
-def test_the_level_says_which_lines_are_written(around: Surroundings, level: str, expected: list[str]) -> None:
-    log = Log(around._replace(log_level=level), "getRequestStatus")
+def test_the_level_says_which_lines_are_written(environment: Environment, level: str, expected: list[str]) -> None:
+    log = Log(environment._replace(log_level=level), "getRequestStatus")
     for write in (log.debug, log.info, log.warning, log.error):
         write("x")
     assert [line.split()[3] for line in lines_of(Path(log.path))] == expected
@@ -132,32 +132,32 @@ def test_the_configurations_level_is_nearer(log: Log, logged: Callable[[], str])
 # Files
 
 
-def test_a_missing_folder_is_made(around: Surroundings) -> None:
-    log = Log(around._replace(logdir=around.logdir + "/hf/bank"), "getRequestStatus")
+def test_a_missing_folder_is_made(environment: Environment) -> None:
+    log = Log(environment._replace(logdir=environment.logdir + "/hf/bank"), "getRequestStatus")
     log.info("x")
     assert len(lines_of(Path(log.path))) == 1
 
 
 def test_without_a_folder_there_is_no_log(
-    around: Surroundings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     before = sorted(tmp_path.rglob("*"))
-    Log(around._replace(logdir=""), "getRequestStatus").error("x")
+    Log(environment._replace(logdir=""), "getRequestStatus").error("x")
     assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize("obstacle", ["folder-is-a-file", "log-is-a-folder", "name-too-long"])
-def test_a_log_that_cannot_be_written_stops_nothing(around: Surroundings, obstacle: str) -> None:
+def test_a_log_that_cannot_be_written_stops_nothing(environment: Environment, obstacle: str) -> None:
     if obstacle == "folder-is-a-file":
-        path = Path(around.logdir) / "file"
+        path = Path(environment.logdir) / "file"
         path.write_bytes(b"")
-        around = around._replace(logdir=str(path / "below"))
+        environment = environment._replace(logdir=str(path / "below"))
     if obstacle == "log-is-a-folder":
-        Path(Log(around, "x").path).mkdir()
+        Path(Log(environment, "x").path).mkdir()
     if obstacle == "name-too-long":
-        around = around._replace(host="h" * 300)
-    Log(around, "getRequestStatus").error("x")
+        environment = environment._replace(host="h" * 300)
+    Log(environment, "getRequestStatus").error("x")
 
 
 def test_others_of_the_system_may_not_read_the_log(log: Log) -> None:
@@ -173,8 +173,8 @@ def rotated(log: Log) -> list[Path]:
     return [path] * path.exists() + sorted(path.parent.glob(path.name + ".*"))
 
 
-def test_a_full_log_is_shifted_and_the_oldest_falls_off(around: Surroundings) -> None:
-    log = Log(around._replace(log_max_bytes=1, log_max_rotate=2), "getRequestStatus")
+def test_a_full_log_is_shifted_and_the_oldest_falls_off(environment: Environment) -> None:
+    log = Log(environment._replace(log_max_bytes=1, log_max_rotate=2), "getRequestStatus")
     for number in range(5):
         log.info(f"event {number}")
     path = Path(log.path)
@@ -182,8 +182,8 @@ def test_a_full_log_is_shifted_and_the_oldest_falls_off(around: Surroundings) ->
     assert [lines_of(one)[0][-1] for one in rotated(log)] == ["4", "3"]
 
 
-def test_a_log_grows_no_further_than_one_line_beyond_its_limit(around: Surroundings) -> None:
-    log = Log(around._replace(log_max_bytes=1000), "getRequestStatus")
+def test_a_log_grows_no_further_than_one_line_beyond_its_limit(environment: Environment) -> None:
+    log = Log(environment._replace(log_max_bytes=1000), "getRequestStatus")
     for _ in range(50):
         log.info("x" * 50)
     sizes = [path.stat().st_size for path in rotated(log)]
@@ -191,8 +191,8 @@ def test_a_log_grows_no_further_than_one_line_beyond_its_limit(around: Surroundi
     assert max(sizes) < 1000 + 200
 
 
-def test_a_rotation_that_another_process_has_in_hand_is_left_to_it(around: Surroundings) -> None:
-    log = Log(around._replace(log_max_bytes=1), "getRequestStatus")
+def test_a_rotation_that_another_process_has_in_hand_is_left_to_it(environment: Environment) -> None:
+    log = Log(environment._replace(log_max_bytes=1), "getRequestStatus")
     mark = Path(log.path + ".rotating")
     mark.write_bytes(b"")
     log.info("first")
@@ -201,8 +201,8 @@ def test_a_rotation_that_another_process_has_in_hand_is_left_to_it(around: Surro
     assert mark.exists()
 
 
-def test_the_mark_of_a_rotation_that_died_is_cleared_away(around: Surroundings) -> None:
-    log = Log(around._replace(log_max_bytes=1), "getRequestStatus")
+def test_the_mark_of_a_rotation_that_died_is_cleared_away(environment: Environment) -> None:
+    log = Log(environment._replace(log_max_bytes=1), "getRequestStatus")
     mark = Path(log.path + ".rotating")
     mark.write_bytes(b"")
     long_ago = time.time() - STALE_ROTATION - 60
@@ -217,10 +217,10 @@ def test_the_mark_of_a_rotation_that_died_is_cleared_away(around: Surroundings) 
 WRITER = """
 import sys
 from hfstack.log import Log
-from hfstack.surroundings import Surroundings
+from hfstack.environment import Environment
 folder, writer, events, max_bytes, max_rotate = sys.argv[1:]
-around = Surroundings("bank", "", "", folder, "master1", "", int(max_bytes), int(max_rotate), "")
-log = Log(around, "getRequestStatus")
+environment = Environment("bank", "", "", folder, "master1", "", int(max_bytes), int(max_rotate), "")
+log = Log(environment, "getRequestStatus")
 sys.stdin.read()
 for number in range(int(events)):
     log.info(f"{writer}/{number} " + "x" * (number % 90))
@@ -240,9 +240,9 @@ def write_at_once(folder: str, writers: int, events: int, max_bytes: int, max_ro
     assert [process.wait() for process in processes] == [0] * writers
 
 
-def test_many_processes_at_once_lose_and_break_no_line(around: Surroundings) -> None:
-    write_at_once(around.logdir, writers=6, events=500, max_bytes=8000, max_rotate=100)
-    files = rotated(Log(around, "getRequestStatus"))
+def test_many_processes_at_once_lose_and_break_no_line(environment: Environment) -> None:
+    write_at_once(environment.logdir, writers=6, events=500, max_bytes=8000, max_rotate=100)
+    files = rotated(Log(environment, "getRequestStatus"))
     assert len(files) > 5
     matches = [LINE.fullmatch(line) for path in files for line in lines_of(path)]
     messages = sorted(match[4].split()[0] for match in matches if match)
@@ -250,12 +250,12 @@ def test_many_processes_at_once_lose_and_break_no_line(around: Surroundings) -> 
     assert messages == sorted(f"{writer}/{number}" for writer in range(6) for number in range(500))
 
 
-def test_many_processes_at_once_leave_no_more_old_files_than_allowed(around: Surroundings) -> None:
-    write_at_once(around.logdir, writers=6, events=200, max_bytes=2000, max_rotate=3)
-    path = Path(Log(around, "getRequestStatus").path)
-    assert {one.name for one in rotated(Log(around, "getRequestStatus"))} <= {
+def test_many_processes_at_once_leave_no_more_old_files_than_allowed(environment: Environment) -> None:
+    write_at_once(environment.logdir, writers=6, events=200, max_bytes=2000, max_rotate=3)
+    path = Path(Log(environment, "getRequestStatus").path)
+    assert {one.name for one in rotated(Log(environment, "getRequestStatus"))} <= {
         path.name,
         *(f"{path.name}.{number}" for number in (1, 2, 3)),
     }
-    newest = [line for one in rotated(Log(around, "getRequestStatus")) for line in lines_of(one)]
+    newest = [line for one in rotated(Log(environment, "getRequestStatus")) for line in lines_of(one)]
     assert all(LINE.fullmatch(line) for line in newest)

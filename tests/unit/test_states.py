@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 import pytest
 
-from hfstack import answer, facts, states
-from hfstack.answer import Rules
-
-from .records import RETURN, STATUSES, server
+from hfstack import states
+from hfstack.rules import status
+from hfstack.rules.status import Rules
+from hfstack.store import facts
+from tests.unit.records import RETURN, STATUSES, server
 
 NOW = 0.0
 
@@ -56,14 +57,14 @@ def test_the_facts_are_complete() -> None:
 @EACH_FACT
 def test_acquire_follows_the_facts(fact: Fact) -> None:
     record = server(status=fact.status, vm=fact.vm_state, task=fact.task_state)
-    machine = answer.acquired(record, Rules(), overdue=False, timeout=1800, fallback_time=0)
+    machine = status.acquired(record, Rules(), overdue=False, timeout=1800, fallback_time=0)
     assert (machine["result"], machine.get("status")) == (fact.req_result.removesuffix("+"), fact.req_machine_status)
 
 
 @EACH_FACT
 def test_acquire_succeeds_only_with_an_address(fact: Fact) -> None:
     record = server(status=fact.status, vm=fact.vm_state, task=fact.task_state, addresses={"grid": []})
-    machine = answer.acquired(record, Rules(), overdue=False, timeout=1800, fallback_time=0)
+    machine = status.acquired(record, Rules(), overdue=False, timeout=1800, fallback_time=0)
     assert machine["result"] == fact.req_result.replace("succeed+", "executing")
 
 
@@ -71,16 +72,16 @@ def test_acquire_succeeds_only_with_an_address(fact: Fact) -> None:
 def test_return_follows_the_facts(fact: Fact) -> None:
     record = server(status=fact.status, vm=fact.vm_state, task=fact.task_state)
     one = facts.Returned(record["id"], record["name"], "", 0)
-    machine = answer.given_back(one, {record["id"]: record}, overdue=False, timeout=1800)
+    machine = status.given_back(one, {record["id"]: record}, overdue=False, timeout=1800)
     assert (machine["result"], machine.get("status")) == (fact.ret_result.removesuffix("*"), fact.ret_machine_status)
 
 
 @EACH_FACT
 def test_whatever_is_executing_fails_at_the_deadline(fact: Fact) -> None:
     record = server(status=fact.status, vm=fact.vm_state, task=fact.task_state)
-    acquired = answer.acquired(record, Rules(), overdue=True, timeout=1800, fallback_time=0)
+    acquired = status.acquired(record, Rules(), overdue=True, timeout=1800, fallback_time=0)
     asked = facts.Return(0, 1, (facts.Returned(record["id"], record["name"], "", 0),))
-    given_back = answer.returned(RETURN, asked, {record["id"]: record}, now=1)["machines"][0]
+    given_back = status.returned(RETURN, asked, {record["id"]: record}, now=1)["machines"][0]
     assert acquired["result"] == fact.req_result.removesuffix("+").replace("executing", "fail")
     assert given_back["result"] == fact.ret_result.removesuffix("*").replace("executing", "fail")
     assert all(one["message"] for one in (acquired, given_back) if one["result"] == "fail")
@@ -167,6 +168,6 @@ def test_a_row_has_a_phrase_exactly_where_something_is_not_well(row: states.Row)
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=str(number)) for number, row in enumerate(states.STATES)])
 def test_a_row_speaks_hostfactorys_words(row: states.Row) -> None:
-    for result, status in (row.acquire, row.returned):
+    for result, shown in (row.acquire, row.returned):
         assert result in {"executing", "succeed", "fail"}
-        assert status in {"running", "stopped", "stopping", "shutting-down", "terminated", None}
+        assert shown in {"running", "stopped", "stopping", "shutting-down", "terminated", None}

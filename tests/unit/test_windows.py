@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from hfstack import windows
+from hfstack import _windows
 
 
 class Refusing:
@@ -31,20 +31,20 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return found
 
 
-@pytest.mark.parametrize("times", [0, 1, len(windows.PAUSES)])
+@pytest.mark.parametrize("times", [0, 1, len(_windows.PAUSES)])
 def test_it_is_tried_again_until_it_is_done(pauses: list[float], times: int) -> None:
     action = Refusing(times)
-    windows.patiently(action, "new", "old")
+    _windows.with_retries(action, "new", "old")
     assert action.done == [("new", "old")]
-    assert pauses == list(windows.PAUSES[:times])
+    assert pauses == list(_windows.PAUSES[:times])
 
 
 def test_patience_ends(pauses: list[float]) -> None:
     action = Refusing(99)
     with pytest.raises(PermissionError):
-        windows.patiently(action, "new", "old")
-    assert len(pauses) == len(windows.PAUSES)
-    assert action.left == 99 - len(windows.PAUSES) - 1
+        _windows.with_retries(action, "new", "old")
+    assert len(pauses) == len(_windows.PAUSES)
+    assert action.left == 99 - len(_windows.PAUSES) - 1
 
 
 def test_any_other_refusal_is_final(pauses: list[float]) -> None:
@@ -52,5 +52,5 @@ def test_any_other_refusal_is_final(pauses: list[float]) -> None:
         raise FileExistsError(17, "File exists", source, None, target)
 
     with pytest.raises(FileExistsError):
-        windows.patiently(refused, "new", "old")
+        _windows.with_retries(refused, "new", "old")
     assert pauses == []

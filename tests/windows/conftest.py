@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pytest
 
 import wine
+from tests import ROOT
 from tests.scenarios import windows
 
 HERE = Path(__file__).resolve().parent
@@ -51,7 +52,7 @@ class Windows:
 
     def python(self, *words: str) -> subprocess.CompletedProcess[bytes]:
         """Run that Python, with the source tree."""
-        environment = {**self.variables, "PYTHONPATH": str(windows.ROOT)}
+        environment = {**self.variables, "PYTHONPATH": str(ROOT)}
         return subprocess.run(
             windows.called(self.executable, "-X", "utf8", *words),
             env=windows.environment(environment),
@@ -85,6 +86,6 @@ def installed(tmp_path_factory: pytest.TempPathFactory, windows_ready: None) -> 
     folder = tmp_path_factory.mktemp("installed") / ODD
     shutil.copytree(windows.FROZEN, folder / "bin")
     (folder / "scripts").mkdir()
-    for script in (windows.ROOT / "scripts").glob("*.bat"):
+    for script in (ROOT / "scripts").glob("*.bat"):
         shutil.copy(script, folder / "scripts")
     return folder

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hfstack import __version__, entry
+from hfstack import __version__, cli
 from tests.scenarios import windows
-
-from .conftest import Done, Windows
+from tests.windows.conftest import Done, Windows
 
 QUESTION = '\ufeff{"requests":\r\n {"requestId": "ret-Ελ日"}}\r\n'
 """With a mark of its encoding and Windows' ends of lines; an id that no return has is answered without a cloud."""
@@ -120,7 +119,7 @@ def test_exit_codes_and_messages_pass_through(system: Windows, installed: Path, 
     assert json.loads(first.stdout.decode("utf-8"))["message"] == f"cannot read {gone}: No such file or directory"
 
 
-@pytest.mark.parametrize("command", sorted(entry.COMMANDS))
+@pytest.mark.parametrize("command", sorted(cli.COMMANDS))
 def test_each_script_runs_the_program_of_its_own_name(system: Windows, installed: Path, command: str) -> None:
     version, usage = system.call(
         by_shell(script(installed, command), "--version"), by_shell(script(installed, command), "--help")

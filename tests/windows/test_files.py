@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.scenarios import windows
-
-from .conftest import Windows, rights
+from tests.windows.conftest import Windows, rights
 
 APPENDING = """
 import os, sys
@@ -30,7 +29,7 @@ for number in range(int(lines)):
 
 REPLACING = """
 import os, sys
-from hfstack.windows import patiently
+from hfstack._windows import patiently
 old, new = sys.argv[1:]
 reader = open(old, encoding="utf-8")
 refused = []
@@ -50,7 +49,7 @@ print(len(refused))
 PRIVATE = """
 import sys
 from hfstack.cloud import cache
-from hfstack.recording import record
+from hfstack.store.write import record
 work, = sys.argv[1:]
 record(work, "req-1", "asked.json", {})
 cache.write(work + r"\\cache\\access.json", {"token": "secret"})
@@ -87,7 +86,7 @@ for path in paths:
 
 WINNING = """
 import sys
-from hfstack.recording import record
+from hfstack.store.write import record
 workdir, writer = sys.argv[1:]
 print([record(workdir, f"req-{number}", "ended.json", {"writer": writer}) for number in range(50)].count(True))
 """
@@ -187,8 +186,8 @@ def test_of_several_that_record_a_fact_one_wins(system: Windows, path: Callable[
 
 
 def test_the_log_is_one_line_per_event_with_unix_ends(system: Windows) -> None:
-    text = "from hfstack.log import Log\nfrom hfstack.surroundings import look_around\nimport os\n"
-    text += "Log(look_around(os.environ), 'getRequestStatus').info('Größe')\n"
+    text = "from hfstack.log import Log\nfrom hfstack.environment import read_environment\nimport os\n"
+    text += "Log(read_environment(os.environ), 'getRequestStatus').info('Größe')\n"
     (done,) = system.call(program(system, text))
     assert done.code == 0, done
     (log,) = Path(system.variables["HF_PROVIDER_LOGDIR"]).iterdir()

@@ -7,9 +7,9 @@ import uuid
 from typing import Any
 
 from hfstack.sandbox import inventory
-from hfstack.sandbox.cloud import ApplicationCredential, Cloud
+from hfstack.sandbox.http_server import Answer, Request, answer_json
 from hfstack.sandbox.keystone.api import MALFORMED, ROUTES, caller, refused
-from hfstack.sandbox.server import Answer, Request, answer_json
+from hfstack.sandbox.state import ApplicationCredential, Cloud
 
 
 @ROUTES.add("POST", "/v3/users/{user_id}/application_credentials")

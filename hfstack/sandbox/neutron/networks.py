@@ -6,10 +6,10 @@ import uuid
 from dataclasses import replace
 
 from hfstack.sandbox import inventory
-from hfstack.sandbox.cloud import Cloud, Token
+from hfstack.sandbox.http_server import Answer, Request, answer_json
 from hfstack.sandbox.inventory import Network, Subnet
 from hfstack.sandbox.neutron.api import ROUTES, Record, body, listed, missing, one, refused
-from hfstack.sandbox.server import Answer, Request, answer_json
+from hfstack.sandbox.state import Cloud, Token
 
 _NOBODY = inventory.fixed_hex("project", "admin")
 """The project that public things belong to."""

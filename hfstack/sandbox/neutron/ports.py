@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hfstack.sandbox import inventory
-from hfstack.sandbox.cloud import Cloud, Port, Server, Token
+from hfstack.sandbox.http_server import Answer, Request, answer_json
 from hfstack.sandbox.neutron.api import ROUTES, Record, body, iso, listed, missing, one
 from hfstack.sandbox.neutron.networks import own_network
-from hfstack.sandbox.server import Answer, Request, answer_json
+from hfstack.sandbox.state import Cloud, Port, Server, Token
 
 
 def port_records(cloud: Cloud, token: Token, server_id: str | None = None) -> list[Record]:

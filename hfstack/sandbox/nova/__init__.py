@@ -1,7 +1,7 @@
 """Nova, as much of it as a client of servers meets."""
 
 # each module adds its routes when it is imported
-from hfstack.sandbox.nova import actions, creating, listing, servers, surroundings
+from hfstack.sandbox.nova import actions, creating, listing, other_resources, servers
 from hfstack.sandbox.nova.api import answer
 
-__all__ = ["actions", "answer", "creating", "listing", "servers", "surroundings"]
+__all__ = ["actions", "answer", "creating", "listing", "other_resources", "servers"]

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hfstack.sandbox.cloud import Cloud, Server, Token
+from hfstack.sandbox.http_server import Answer, HttpError, Json, Request, Routes, answer_json
 from hfstack.sandbox.identity import authenticate, plain_error, request_id
 from hfstack.sandbox.lifecycle import Phase
-from hfstack.sandbox.server import Answer, HttpError, Json, Request, Routes, answer_json
+from hfstack.sandbox.state import Cloud, Server, Token
 
 ROUTES = Routes()
 """Everything that needs a token. The modules of this package fill it."""

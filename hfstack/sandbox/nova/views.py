@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from hfstack.sandbox import inventory
-from hfstack.sandbox.cloud import FloatingIP, Server
 from hfstack.sandbox.inventory import Flavor
 from hfstack.sandbox.lifecycle import NOSTATE, Fault, Phase
 from hfstack.sandbox.nova.api import Call, iso, naive, unexpected
+from hfstack.sandbox.state import FloatingIP, Server
 
 Record = dict[str, Any]
 

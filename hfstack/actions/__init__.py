@@ -1,0 +1,1 @@
+"""What takes several steps with effects: servers created, floating IPs attached, servers and records removed."""

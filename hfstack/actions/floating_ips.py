@@ -1,0 +1,134 @@
+"""The floating IPs of machines: taken before a server is asked for, attached when it is up, released with it.
+
+A poll attaches them, as a server has no port at first. What Neutron does not attach or release now is for the next
+poll, or for housekeeping: trouble there fails nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from hfstack import states
+from hfstack.cloud.client import in_parallel
+from hfstack.cloud.nova import Deletion
+from hfstack.cloud.transport import Unreachable
+from hfstack.errors import CloudTrouble, Refusal, explain
+from hfstack.rules import floating_ip, server_record
+
+if TYPE_CHECKING:
+    from hfstack.cloud.connection import Cloud
+    from hfstack.cloud.neutron import FloatingIPs
+    from hfstack.rules.floating_ip import FloatingIP
+    from hfstack.rules.server_record import Server
+
+
+def take(cloud: Cloud, request_id: str, network_id: str, names: Sequence[str]) -> dict[str, Refusal]:
+    """Take a floating IP for each server name, some at a time; returns why, for the names that got none.
+
+    Raises `CloudTrouble` if the cloud shows no Neutron.
+    """
+    service = cloud.floating_ips(request_id)
+
+    def attempt(name: str) -> Refusal | None:
+        try:
+            service.take(network_id, floating_ip.describe(cloud.context.environment.provider, request_id, name))
+        except Refusal as refusal:
+            return refusal
+        return None
+
+    with ThreadPoolExecutor(cloud.context.settings.createConcurrency) as pool:
+        refusals = dict(zip(names, pool.map(attempt, names), strict=True))
+    return {name: refusal for name, refusal in refusals.items() if refusal}
+
+
+def give_back(cloud: Cloud, request_id: str, names: Sequence[str]) -> None:
+    """Release the floating IPs of servers that Nova has refused to make."""
+    release(
+        cloud,
+        request_id,
+        {floating_ip.describe(cloud.context.environment.provider, request_id, name) for name in names},
+    )
+
+
+def attached(cloud: Cloud, request_id: str, records: Sequence[Server], networks: Sequence[str]) -> list[Server]:
+    """Attach the floating IPs of the servers that are up and show none; returns the records with those addresses.
+
+    The record of a server that has none yet says why. `networks` is the order in which its private address is looked
+    for: a floating IP leads to that address.
+    """
+    waiting = {
+        str(record["id"]): record for record in records if is_up(record) and server_record.lacks_floating_ip(record)
+    }
+    provider, log = cloud.context.environment.provider, cloud.context.log
+    names = {one: floating_ip.describe(provider, request_id, str(record["name"])) for one, record in waiting.items()}
+    try:
+        service = cloud.floating_ips(request_id)
+        found = {one.description: one for one in service.find(set(names.values()))}
+    except CloudTrouble as trouble:
+        log.warning(f"the floating IPs cannot be looked for: {explain(trouble)}")
+        return [without(record, trouble) if record["id"] in waiting else record for record in records]
+
+    def attach(server_id: str) -> Server:
+        record, description = waiting[server_id], names[server_id]
+        try:
+            if description not in found:
+                raise CloudTrouble(f"there is none with the description {description}")
+            return with_floating_ip(
+                service, record, found[description], server_record.private_address(record, networks)
+            )
+        except Unreachable:
+            raise
+        except CloudTrouble as trouble:
+            log.warning(f"{server_id} has no floating IP: {explain(trouble)}")
+            return without(record, trouble)
+
+    shown, first_trouble = in_parallel(attach, waiting, stop_at=Unreachable)
+    if first_trouble is not None:
+        log.warning(f"floating IPs cannot be attached: {explain(first_trouble)}")
+    return [shown.get(str(record["id"]), record) for record in records]
+
+
+def is_up(record: Server) -> bool:
+    """Tell a server that lacks nothing but a floating IP."""
+    return server_record.row(record).acquire[0] == states.SUCCEED and bool(server_record.private_address(record))
+
+
+def with_floating_ip(service: FloatingIPs, record: Server, one: FloatingIP, address: str) -> Server:
+    """Attach a floating IP unless it is; returns the record with it. Raises `CloudTrouble`."""
+    ports = service.ports(str(record["id"]))
+    if one.port_id and one.port_id not in ports:
+        raise CloudTrouble(f"its floating IP {one.address} leads to a port that is not the server's")
+    if not one.port_id:
+        port_id = next((port_id for port_id, fixed in ports.items() if address in fixed), None)
+        if port_id is None:
+            raise CloudTrouble(f"Neutron shows no port of the server that has the address {address}")
+        service.attach(one, port_id, address)
+    label = next(label for label, entry in server_record.addresses(record) if entry["addr"] == address)
+    entry = {"addr": one.address, "version": 6 if ":" in one.address else 4, "OS-EXT-IPS:type": "floating"}
+    known = record["addresses"]
+    return {**record, "addresses": {**known, label: [*known[label], entry]}}
+
+
+def without(record: Server, trouble: CloudTrouble) -> Server:
+    """Return a record that says why the server has no floating IP yet."""
+    return {**record, server_record.WHY_NO_FLOATING_IP: str(trouble)}
+
+
+def release_going(cloud: Cloud, request_id: str, records: Sequence[Server], outcomes: Mapping[str, Deletion]) -> None:
+    """Release the floating IPs of the servers that Nova deletes; `records` are those and others of their requests."""
+    going = [server_id for server_id, outcome in outcomes.items() if outcome is not Deletion.CONFLICT]
+    release(cloud, request_id, floating_ip.of_going(records, going, cloud.context.environment.provider))
+
+
+def release(cloud: Cloud, request_id: str, descriptions: Collection[str]) -> None:
+    """Release the floating IPs of these descriptions, as far as that can be done now."""
+    if not descriptions:
+        return
+    try:
+        cloud.floating_ips(request_id).release(descriptions)
+    except CloudTrouble as trouble:
+        cloud.context.log.warning(
+            f"a floating IP could not be released, getReturnRequests will do it: {explain(trouble)}"
+        )

@@ -1,0 +1,119 @@
+"""From a template to the server that Nova is asked for. Pure: ids are resolved, names are planned.
+
+Every server carries what makes it ours and its request's from the moment Nova knows of it: the tags are what is looked
+for and verified, the metadata is for people, and for tools that cannot list tags.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from hfstack.config import user_data
+from hfstack.config.template import METADATA_KEY, BootVolume, Template
+from hfstack.errors import InputError
+from hfstack.inputs import MachineRequest
+from hfstack.rules import server_record
+
+
+class Resolved(NamedTuple):
+    """What the template's names stand for in the cloud; of its flavors and zones, those of this attempt."""
+
+    image: str
+    flavor: str
+    networks: tuple[str, ...]
+    security_groups: tuple[str, ...] = ()
+    key_name: str | None = None
+    server_group: str | None = None
+    zone: str | None = None
+    """`None` lets the cloud choose."""
+    floating_network: str | None = None
+    """The network that each machine gets a floating IP of."""
+
+
+def server_body(
+    template: Template,
+    resolved: Resolved,
+    name: str,
+    index: int,
+    wanted: MachineRequest,
+    request_id: str,
+    provider: str,
+) -> dict[str, Any]:
+    """Return the JSON document of `POST /servers` at microversion 2.79 for one machine.
+
+    Networks are always given: Nova makes the ports, and takes them away with the server. Raises `ConfigError` for a
+    provider's name that no tag can carry, and `InputError` for what LSF adds and Nova does not take.
+    """
+    added = variables(wanted)
+    ours = {
+        "hf_request_id": request_id,
+        "hf_provider": provider,
+        "hf_template_id": template.templateId,
+        "hf_index": str(index),
+        "hf_count": str(wanted.machine_count),
+    }
+    if resolved.floating_network:
+        ours[server_record.FLOATING_NETWORK] = resolved.floating_network
+    server: dict[str, Any] = {
+        "name": name,
+        "flavorRef": resolved.flavor,
+        "networks": [{"uuid": network} for network in resolved.networks],
+        "tags": [*server_record.our_tags(request_id, provider), *template.tags],
+        "metadata": {**template.metadata, **added, **ours},
+    }
+    if template.bootVolume:
+        server["block_device_mapping_v2"] = [boot_volume(template.bootVolume, resolved.image)]
+    else:
+        server["imageRef"] = resolved.image
+    values = {"requestId": request_id, "templateId": template.templateId, "name": name, "index": str(index)}
+    optional = {
+        "security_groups": [{"name": group} for group in resolved.security_groups],
+        "key_name": resolved.key_name,
+        "availability_zone": resolved.zone,
+        "description": template.description,
+        "config_drive": template.configDrive,
+        "user_data": encoded(template, user_data.fill(template.userData or "", values, added)),
+    }
+    document = {"server": {**server, **{key: value for key, value in optional.items() if value}}}
+    group = {"group": resolved.server_group} if resolved.server_group else {}
+    hints = {**template.schedulerHints, **group}
+    return {**document, "os:scheduler_hints": hints} if hints else document
+
+
+def variables(wanted: MachineRequest) -> dict[str, str]:
+    """Return what LSF wants the machines to know, as metadata. Raises `InputError`."""
+    found = {"rc_account": wanted.rc_account} if wanted.rc_account else {}
+    for key, value in wanted.user_data.items():
+        found[key] = value if isinstance(value, str) else json.dumps(value)
+    for key, text in found.items():
+        if not METADATA_KEY.match(key) or key.startswith("hf_") or len(text) > 255:
+            raise InputError(
+                f"userData.{key[:40]}: wanted a name of letters, digits and -_:. that does not begin with hf_, and a "
+                "value of at most 255 characters: it becomes metadata of the servers"
+            )
+    return found
+
+
+def boot_volume(volume: BootVolume, image: str) -> dict[str, Any]:
+    """Return the volume that Nova makes of the image. Such a server has no image of its own."""
+    mapping = {
+        "boot_index": 0,
+        "uuid": image,
+        "source_type": "image",
+        "destination_type": "volume",
+        "volume_size": volume.size,
+        "delete_on_termination": volume.deleteOnTermination,
+    }
+    return {**mapping, "volume_type": volume.type} if volume.type else mapping
+
+
+def encoded(template: Template, text: str) -> str:
+    """Return user data as Nova wants it. Raises `InputError` if LSF's variables make it too long."""
+    found = user_data.encode(text)
+    if len(found) > user_data.MAX_ENCODED:
+        raise InputError(
+            f"userData: with it, that of template {template.templateId} has {len(found)} characters in base64, "
+            f"wanted at most {user_data.MAX_ENCODED}: Nova's limit"
+        )
+    return found

@@ -1,0 +1,1 @@
+"""`hfstack rehearse`: plays HostFactory against a site's own set-up."""

@@ -1,0 +1,151 @@
+"""From argv to one JSON document on stdout and an exit code. The only place that prints and exits.
+
+The program's name says which command it is: `getRequestStatus -f input.json`; `hfstack` is the administrator's command.
+Exit 0 when the answer is known or "still running"; 1 with `{"message": …}` otherwise. stderr stays empty.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
+
+from hfstack import __version__, inputs
+from hfstack._typing import TYPE_CHECKING
+from hfstack.context import Budget, Context
+from hfstack.environment import Environment, is_lsf, read_environment, time_budget
+from hfstack.errors import CloudTrouble, ConfigError, FactsUnwritable, InputError, NothingReported, Refusal
+from hfstack.log import Log
+from hfstack.store import token_cache
+
+if TYPE_CHECKING:
+    from hfstack.config.settings import Settings
+
+COMMANDS = {
+    "getAvailableTemplates": "hfstack.commands.get_available_templates",
+    "getRequestStatus": "hfstack.commands.get_request_status",
+    "getReturnRequests": "hfstack.commands.get_return_requests",
+    "requestMachines": "hfstack.commands.request_machines",
+    "requestReturnMachines": "hfstack.commands.request_return_machines",
+}
+
+USAGE = """\
+usage: {name} -f FILE
+
+Answers HostFactory's {name} call from OpenStack.
+
+  -f FILE     the input document; - reads standard input
+  --help      show this text and exit
+  --version   show the version and exit
+
+The environment says the rest: HF_PROVIDER_NAME, HF_PROVIDER_CONFDIR, HF_PROVIDER_WORKDIR, HF_PROVIDER_LOGDIR.
+"""
+
+
+def main(leave: Callable[[int], object] = sys.exit) -> None:
+    """Run the command that the program is called by, and end the process; one of HostFactory's by `leave`."""
+    name = os.path.basename(sys.argv[0])
+    name = name[:-4] if name.lower().endswith(".exe") else name
+    arguments = sys.argv[1:]
+    if name not in COMMANDS and arguments and arguments[0] in COMMANDS:
+        name, *arguments = arguments
+    if name in COMMANDS:
+        leave(run(name, arguments, os.environ))
+        return
+    from hfstack.admin import main as admin
+
+    gc.enable()
+    sys.exit(admin(arguments))
+
+
+def run(name: str, arguments: Sequence[str], env: Mapping[str, str]) -> int:
+    """Run one of HostFactory's commands: print its answer, return its exit code."""
+    if list(arguments) in (["--help"], ["-h"]):
+        return put(USAGE.format(name=name), 0)
+    if list(arguments) == ["--version"]:
+        return put(f"hfstack {__version__}\n", 0)
+    environment = read_environment(env)
+    log = Log(environment, name)
+    try:
+        document = answer(name, arguments, env, environment, log)
+    except (InputError, ConfigError, CloudTrouble, Refusal, FactsUnwritable, NothingReported) as error:
+        log.error(str(error))
+        # LSF leaves a template alone for a while when a message begins like this (its resource connector's plug-ins)
+        code = f"Error Code: {error.code} " if isinstance(error, Refusal) and is_lsf(env) else ""
+        return put(as_json({"message": code + str(error), **getattr(error, "document", {})}), 1)
+    except Exception as error:  # noqa: BLE001 - whatever happens, HostFactory gets one document
+        log.error(f"internal error: {type(error).__name__}: {error} at {' < '.join(places(error))}")
+        return put(as_json({"message": f"internal error in hfstack {__version__}: {type(error).__name__}"}), 1)
+    return put(as_json(document), 0)
+
+
+def answer(name: str, arguments: Sequence[str], env: Mapping[str, str], environment: Environment, log: Log) -> object:
+    """Read the input, load the settings, and let the command answer."""
+    path = input_path(name, arguments)
+    document = inputs.read_document(path)
+
+    began = time.time()
+    known = token_cache.load(environment, env, began)
+    configured = as_settings(known.settings) if known else load_settings(environment, log)
+    if configured.logLevel:
+        log.set_level(configured.logLevel)
+    budget = Budget(time_budget(environment, configured.actionTimeout))
+    command = __import__(COMMANDS[name], fromlist=["run"])
+    context = Context(environment, configured, env, log, budget, known, began)
+    return command.run(document, "standard input" if path == "-" else path, context)
+
+
+def load_settings(environment: Environment, log: Log) -> Settings:
+    """Read and validate the provider's configuration. Raises `ConfigError`."""
+    from hfstack.config import settings
+
+    return settings.load(environment, log)
+
+
+def as_settings(cached: Mapping[str, object]) -> Settings:
+    """Return settings that an earlier call has validated, without loading what validates them."""
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in cached.items()}
+    return SimpleNamespace(**values)  # type: ignore[return-value] # it has the same attributes
+
+
+def input_path(name: str, arguments: Sequence[str]) -> str:
+    """Return what stands behind -f. Raises `InputError`."""
+    if len(arguments) == 2 and arguments[0] == "-f" and arguments[1]:
+        return arguments[1]
+    found = " ".join(arguments) or "nothing"
+    raise InputError(f"arguments: found {found}, wanted {name} -f FILE (or --help, --version)")
+
+
+def places(error: BaseException) -> list[str]:
+    """Return where an error came from, innermost first, as file:line."""
+    found: list[str] = []
+    trace = error.__traceback__
+    while trace:
+        code = trace.tb_frame.f_code
+        found.insert(0, f"{os.path.basename(code.co_filename)}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return found
+
+
+def as_json(document: object) -> str:
+    """Return one JSON document with one trailing newline."""
+    return json.dumps(document, ensure_ascii=False) + "\n"
+
+
+def put(text: str, exit_code: int) -> int:
+    """Write UTF-8 with LF on every system; a text that has no UTF-8 (a lone surrogate) loses that character alone."""
+    content = text.encode("utf-8", "replace")
+    if sys.stdout is None:
+        return 1  # it was closed before we began
+    try:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    except OSError:
+        # nobody reads; without this the interpreter complains on stderr while it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return exit_code

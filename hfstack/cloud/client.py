@@ -1,0 +1,204 @@
+"""Requests to one service of the cloud: patient within the time budget, and clear about what went wrong."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+from hfstack._typing import TYPE_CHECKING
+from hfstack.cloud.transport import Reply, Unreachable
+from hfstack.context import Budget
+from hfstack.errors import CloudTrouble, one_line
+from hfstack.log import Log
+
+if TYPE_CHECKING:
+    from typing import Any, Protocol, TypeVar
+
+    T = TypeVar("T")
+
+    class Transport(Protocol):
+        """Sends one request."""
+
+        def send(
+            self, method: str, url: str, headers: Mapping[str, str], timeout: float, body: bytes | None = None
+        ) -> Reply:
+            """Return the answer, whatever its status. Raises `CloudTrouble`, `ConfigError`."""
+
+
+MAX_PARALLEL = 8
+"""Requests for one server each that a call sends at a time."""
+
+PAUSES = (0.5, 1.5)
+"""Seconds before the second and the third attempt of a GET or DELETE, where no Retry-After says otherwise.
+
+HostFactory asks again in half a minute, so more attempts would only hold it up.
+"""
+
+RETRIED = frozenset({413, 429, 502, 503, 504})
+
+
+class ServiceClient:
+    """One service's endpoint. `name` is what messages call it, `headers` go with every request."""
+
+    def __init__(
+        self,
+        name: str,
+        endpoint: str,
+        transport: Transport,
+        budget: Budget,
+        timeout: float,
+        log: Log,
+        headers: Mapping[str, str],
+    ) -> None:
+        self.name = name
+        self.endpoint = endpoint.rstrip("/")
+        self.transport = transport
+        self.budget = budget
+        self.timeout = timeout
+        self.log = log
+        self.headers = {"Accept": "application/json", **headers}
+
+    def get(self, path: str) -> Reply:
+        """GET `path`, patiently. Raises `CloudTrouble` if there is no answer."""
+        return self.with_retries("GET", path)
+
+    def with_retries(self, method: str, path: str, document: object = None) -> Reply:
+        """Send what may be repeated, again after a passing fault, and return the last answer, whatever its status.
+
+        Raises `CloudTrouble` if there is none.
+        """
+        for pause in PAUSES:
+            try:
+                reply = self.once(method, path, document)
+            except Unreachable:
+                if not self.waited(pause):
+                    raise
+                continue
+            if reply.status not in RETRIED or not self.waited(retry_after(reply, pause)):
+                return reply
+        return self.once(method, path, document)
+
+    def once(self, method: str, path: str, document: object = None) -> Reply:
+        """Send one request, with a JSON document if there is one, and never again. Raises `CloudTrouble`."""
+        left = self.budget.left()
+        if left <= 0:
+            raise CloudTrouble(f"{self.name}: the time of this call is used up")
+        body = None if document is None else json.dumps(document).encode()
+        headers = self.headers if body is None else {**self.headers, "Content-Type": "application/json"}
+        try:
+            reply = self.transport.send(method, self.endpoint + path, headers, min(self.timeout, left), body)
+        except Unreachable as trouble:
+            self.log.warning(f"{method} {path}: {trouble}")
+            raise
+        if reply.status < 400 or reply.status == 404:
+            self.log.debug(f"{method} {path}: {reply.status}, {len(reply.body)} bytes")
+        else:
+            self.log.warning(f"{method} {path}: {reply.status} {said(reply)} {' '.join(openstack_ids(reply))}".rstrip())
+        return reply
+
+    def get_json(self, path: str) -> tuple[dict[str, Any], Reply]:
+        """GET `path` and return its JSON object. Raises `CloudTrouble` for everything but a 200 that holds one."""
+        reply = self.get(path)
+        if reply.status != 200:
+            raise self.refusal(reply)
+        return self.parsed(reply), reply
+
+    def parsed(self, reply: Reply) -> dict[str, Any]:
+        """Return the JSON object that an answer holds. Raises `CloudTrouble`."""
+        try:
+            document = json.loads(reply.body)
+        except (ValueError, RecursionError):
+            document = None
+        if not isinstance(document, dict):
+            raise CloudTrouble(f"{self.name} answered {reply.status} with a broken body", openstack_ids(reply))
+        return document
+
+    def refusal(self, reply: Reply) -> CloudTrouble:
+        """Say why an answer is of no use."""
+        meaning = {
+            401: "refuses the token, even after a new login",
+            403: "does not permit this account to ask",
+            406: "is too old for hfstack",
+            413: "says that it gets too many requests",
+            429: "says that it gets too many requests",
+        }.get(reply.status, "is in trouble" if reply.status >= 500 else "gave an unexpected answer")
+        return CloudTrouble(f"{self.name} {meaning}: {reply.status} {said(reply)}".rstrip(), openstack_ids(reply))
+
+    def waited(self, seconds: float) -> bool:
+        """Wait before the next attempt; `False`, at once, if the budget does not allow it."""
+        if seconds >= self.budget.left():
+            return False
+        self.budget.sleep(seconds)
+        return True
+
+
+def said(reply: Reply) -> str:
+    """Return the message of an OpenStack error body, in one line; else the start of a plain text, never of HTML."""
+    try:
+        document = json.loads(reply.body)
+    except (ValueError, RecursionError):
+        document = None
+    if isinstance(document, dict):
+        for fault in document.values():
+            message = fault.get("message") if isinstance(fault, dict) else fault
+            if isinstance(message, str):
+                return one_line(message)
+    if reply.headers.get("content-type", "").startswith("text/plain"):
+        return one_line(reply.body.decode("utf-8", "replace"))
+    return ""
+
+
+def openstack_ids(reply: Reply) -> tuple[str, ...]:
+    """Return OpenStack's own id of the call, for its logs."""
+    found = reply.headers.get("x-openstack-request-id") or reply.headers.get("x-compute-request-id")
+    return (found,) if found else ()
+
+
+def retry_after(reply: Reply, default: float) -> float:
+    """Return the seconds of Retry-After (a number or a date), else the default."""
+    value = reply.headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdecimal():
+        return float(value)
+    import email.utils
+
+    try:
+        moment = email.utils.parsedate_to_datetime(value).timestamp()
+    except (ValueError, OverflowError):
+        return default
+    return max(0.0, moment - time.time())
+
+
+def rows(document: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    """Return the objects of a list; none where the answer has another shape."""
+    found = document.get(key)
+    return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+
+
+def in_parallel(
+    verb: Callable[[str], T], ids: Iterable[str], stop_at: type[CloudTrouble]
+) -> tuple[dict[str, T], CloudTrouble | None]:
+    """Do something with each server, a few at a time, and with no further one after trouble of the kind `stop_at`.
+
+    Returns what came of it, and the first trouble, if there was any.
+    """
+    wanted = list(dict.fromkeys(ids))
+    done: dict[str, T] = {}
+    troubles: list[CloudTrouble] = []
+
+    def attempt(server_id: str) -> None:
+        if not any(isinstance(trouble, stop_at) for trouble in troubles):
+            try:
+                done[server_id] = verb(server_id)
+            except CloudTrouble as trouble:
+                troubles.append(trouble)
+
+    if len(wanted) < 2:
+        list(map(attempt, wanted))
+    else:
+        # most polls have none or one, and are not to wait until this is loaded
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(MAX_PARALLEL) as pool:
+            list(pool.map(attempt, wanted))
+    return done, troubles[0] if troubles else None

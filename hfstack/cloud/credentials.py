@@ -1,0 +1,147 @@
+"""From the site's credentials to an open way into its cloud. openstacksdk's configuration lives here.
+
+Credentials are those that OpenStack users know: clouds.yaml with secure.yaml beside it, or OS_* variables; any login
+that keystoneauth has. A clouds.yaml of the provider's own keeps stray OS_* variables of the account out.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+from keystoneauth1 import exceptions as ksa
+from openstack import exceptions as sdk
+from openstack.config import OpenStackConfig, loader
+from openstack.config.cloud_region import CloudRegion
+
+from hfstack import __version__, errors
+from hfstack.cloud.sdk import Access, capture_library_logs
+from hfstack.config.files import places
+from hfstack.config.settings import Settings
+from hfstack.context import Budget
+from hfstack.environment import Environment
+from hfstack.errors import ConfigError
+from hfstack.log import Log
+
+
+def open_access(
+    settings: Settings, confdir: str, env: Mapping[str, str], budget: Budget | None = None, log: Log | None = None
+) -> Access:
+    """Find the site's credentials and prepare the login. Nothing is sent yet. Raises `ConfigError`.
+
+    Without a budget the requests are bounded by `httpTimeout` alone. What the libraries warn about goes to the log.
+    """
+    if log:
+        capture_library_logs(log)
+    own_file = find_own_file(settings, confdir)
+    where = own_file or "clouds.yaml or OS_* variables"
+    try:
+        config = read_config(own_file)
+        name = choose_cloud(config, settings.cloud or (None if own_file else env.get("OS_CLOUD")), own_file)
+    except sdk.ConfigException as error:
+        raise ConfigError(f"{where}: {error}") from None
+    except (TypeError, AttributeError, KeyError, ValueError):
+        raise ConfigError(f"{where} has an unexpected shape, wanted clouds: NAME: auth: …") from None
+    return Access(prepare_login(config, name, settings, where), budget or Budget(float("inf")))
+
+
+def files_of(environment: Environment, settings: Settings, env: Mapping[str, str]) -> list[str]:
+    """Return the files that say what to do and how to log in, and those that would say it if they were there."""
+    own = (os.path.join(environment.confdir, "clouds.yaml"), find_own_file(settings, environment.confdir) or "")
+    secure = (os.path.join(os.path.dirname(one), "secure.yaml") for one in own if one)
+    named = (env.get(f"OS_CLIENT_{kind}_FILE", "") for kind in ("CONFIG", "SECURE", "VENDOR"))
+    usual = (*loader.CONFIG_FILES, *loader.SECURE_FILES, *loader.VENDOR_FILES)
+    return [
+        one for one in dict.fromkeys((*places(environment, "prov_config.json"), *own, *secure, *named, *usual)) if one
+    ]
+
+
+def prepare_login(config: OpenStackConfig, name: str, settings: Settings, where: str) -> CloudRegion:
+    """Make the login that clouds.yaml describes, for use later. Raises `ConfigError`."""
+    try:
+        return config.get_one(cloud=name, api_timeout=settings.httpTimeout)
+    except (sdk.ConfigException, ksa.ClientException, TypeError, ValueError) as error:
+        # plug-ins complain of options that are missing or too many with whatever Python raises
+        raise ConfigError(f"{where}: the login of cloud {name} cannot be made: {errors.one_line(str(error))}") from None
+    except (ImportError, AttributeError):
+        # Kerberos, SAML and OAuth1 need packages of their own, for which keystoneauth has no one way to ask
+        raise ConfigError(
+            f"{where}: the login of cloud {name} needs Python packages that hfstack does not bring"
+        ) from None
+
+
+def find_own_file(settings: Settings, confdir: str) -> str | None:
+    """Return the provider's clouds.yaml: `cloudsFile`, else the one in the configuration folder, else `None`."""
+    if settings.cloudsFile:
+        path = os.path.join(confdir, os.path.expanduser(settings.cloudsFile))
+        if not os.path.isfile(path):
+            raise ConfigError(f"cloudsFile is {path}, and there is no such file")
+        return path
+    path = os.path.join(confdir, "clouds.yaml")
+    return path if os.path.exists(path) else None
+
+
+def read_config(own_file: str | None) -> OpenStackConfig:
+    """Read the provider's file alone, else what openstacksdk finds in its usual places and in OS_* variables."""
+    names: dict[str, Any] = {"app_name": "hfstack", "app_version": __version__}
+    if own_file is None:
+        for paths in (loader.CONFIG_FILES, loader.SECURE_FILES):
+            for path in [path for path in paths if os.path.exists(path)][:1]:
+                check_yaml(path)
+        return OpenStackConfig(**names)
+    secure = os.path.join(os.path.dirname(own_file), "secure.yaml")
+    check_yaml(own_file)
+    if os.path.exists(secure):
+        check_yaml(secure)
+    return OpenStackConfig(config_files=[own_file], secure_files=[secure], load_envvars=False, **names)
+
+
+def check_yaml(path: str) -> None:
+    """Refuse a file that cannot be read or is not YAML: the SDK passes over it. Raises `ConfigError`."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            yaml.safe_load(file)
+    except yaml.MarkedYAMLError as error:
+        # never the text of the line, nor what the complaint quotes of it: it may be the password
+        mark = error.problem_mark
+        place = f" at line {mark.line + 1} column {mark.column + 1}" if mark else ""
+        problem = re.sub(r"'.*'", "…", error.problem or "something is wrong")
+        raise ConfigError(f"{path} is not YAML: {problem}{place}") from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise ConfigError(f"{path} cannot be read: it holds characters that YAML does not allow") from None
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+
+
+def choose_cloud(config: OpenStackConfig, wanted: str | None, own_file: str | None) -> str:
+    """Return the name of the cloud to use. Raises `ConfigError`."""
+    clouds: dict[str, Any] = config.cloud_config["clouds"]
+    where = own_file or config.config_filename or "clouds.yaml"
+    name = wanted or config.default_cloud
+    if own_file is None and config.config_filename is None and config.default_cloud == "defaults":
+        raise ConfigError("no credentials: there is neither a clouds.yaml nor are there OS_* variables")
+    if list(clouds) == ["defaults"] and config.default_cloud == "defaults":
+        raise ConfigError(f"{where} holds no clouds, wanted clouds: NAME: auth: …")
+    if not name:
+        raise ConfigError(f"{where} has the clouds {', '.join(sorted(clouds))}: say which one in cloud")
+    if name not in clouds:
+        raise ConfigError(f"{where} has no cloud {name}, only {', '.join(sorted(clouds)) or 'none at all'}")
+    check_cloud(clouds[name], name, where)
+    return name
+
+
+def check_cloud(cloud: dict[str, Any], name: str, where: str) -> None:
+    """Refuse what would lead the SDK astray. Raises `ConfigError`, and `TypeError` for another shape."""
+    auth_url = (cloud.get("auth") or {}).get("auth_url")
+    if auth_url is not None and not str(auth_url).startswith(("http://", "https://")):
+        raise ConfigError(f"{where}: auth_url of cloud {name} is no URL, wanted http://… or https://…")
+    verify = cloud.get("verify", True)
+    if not isinstance(verify, bool) and not (isinstance(verify, str) and os.path.isfile(verify)):
+        # the SDK would take an empty value for false
+        raise ConfigError(f"{where}: verify of cloud {name} is {errors.kind(verify)}, wanted true or false")
+    profile = cloud.get("profile") or cloud.get("cloud")
+    if isinstance(profile, str) and "://" in profile:
+        raise ConfigError(f"{where}: cloud {name} takes its profile from {profile}: hfstack fetches no configuration")

@@ -1,0 +1,1 @@
+"""The files that a site writes: settings and templates."""

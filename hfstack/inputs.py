@@ -1,0 +1,165 @@
+"""HostFactory's input documents: tolerant readers, and one clear sentence for what cannot be understood.
+
+Shapes: IBM's HostFactory custom provider reference. `requests` and `machines` are objects in IBM's page and lists in
+every running system; both are read. Unknown keys are passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+
+from hfstack._typing import NamedTuple
+from hfstack.errors import InputError, kind
+
+MAX_INPUT = 16 * 1024 * 1024
+"""Bytes. HostFactory's own inputs stay below a megabyte."""
+
+MAX_REQUEST_ID = 255
+
+MAX_MACHINES = 10000
+"""Of one request; HostFactory asks for a hundred at the most, as it is delivered."""
+
+
+class MachineRequest(NamedTuple):
+    """What requestMachines is asked for."""
+
+    template_id: str
+    machine_count: int
+    rc_account: str = ""
+    """LSF's account; "" elsewhere."""
+    user_data: Mapping[str, object] = {}
+    """LSF's user data for the machines."""
+
+
+class ReturnedMachine(NamedTuple):
+    """One machine as HostFactory names it; either may be "", not both."""
+
+    machine_id: str
+    name: str
+
+
+def read_document(path: str) -> object:
+    """Read a JSON document from the file `path`, or from standard input where that is `-`.
+
+    UTF-8 with or without BOM. Raises `InputError`.
+    """
+    name = "standard input" if path == "-" else path
+    if path == "-" and sys.stdin is None:
+        raise InputError(f"cannot read {name}: it is closed")
+    try:
+        if path == "-":
+            content = sys.stdin.buffer.read(MAX_INPUT + 1)
+        else:
+            with open(path, "rb") as file:
+                content = file.read(MAX_INPUT + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise InputError(f"cannot read {name}: {reason}") from None
+    if len(content) > MAX_INPUT:
+        raise InputError(f"{name}: larger than {MAX_INPUT // 1024 // 1024} MiB, wanted a HostFactory document")
+    return parse_json(content, name)
+
+
+def parse_json(content: bytes, name: str) -> object:
+    """Parse UTF-8 JSON, with or without BOM; `name` is what the message of an `InputError` calls it."""
+    try:
+        text = content.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name}: not UTF-8 (byte {error.start} is 0x{content[error.start]:02x})") from None
+    if not text.strip():
+        raise InputError(f"{name}: empty, wanted a JSON object")
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{name}: not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
+    except (RecursionError, ValueError):
+        raise InputError(f"{name}: not JSON that can be read: nested too deeply, or a number too long") from None
+
+
+def request_ids(document: object, name: str) -> tuple[list[str], bool]:
+    """Take the request ids out of getRequestStatus's input; the second value tells whether `requests` was a list.
+
+    Any malformed entry refuses the whole input (`InputError`), before anything is sent.
+    """
+    if not isinstance(document, dict):
+        raise InputError(f"{name}: found {kind(document)}, wanted an object with the key requests")
+    if "requests" not in document:
+        raise InputError(f'{name}: the key requests is missing, wanted {{"requests": {{"requestId": "…"}}}}')
+    requests = document["requests"]
+    if isinstance(requests, dict):
+        return [request_id(requests, f"{name}: requests")], False
+    if isinstance(requests, list):
+        return [request_id(entry, f"{name}: requests[{number}]") for number, entry in enumerate(requests)], True
+    raise InputError(f"{name}: requests is {kind(requests)}, wanted an object or a list of objects")
+
+
+def request_id(entry: object, where: str) -> str:
+    """Take the id out of one entry of `requests`. Raises `InputError`."""
+    if not isinstance(entry, dict):
+        raise InputError(f"{where} is {kind(entry)}, wanted an object with the key requestId")
+    if "requestId" not in entry:
+        raise InputError(f"{where}.requestId is missing")
+    value = entry["requestId"]
+    if not isinstance(value, str):
+        raise InputError(f"{where}.requestId is {kind(value)}, wanted a string")
+    if not value.strip():
+        raise InputError(f"{where}.requestId is empty")
+    if len(value) > MAX_REQUEST_ID:
+        raise InputError(f"{where}.requestId has {len(value)} characters, wanted at most {MAX_REQUEST_ID}")
+    if any(ord(char) < 32 or 127 <= ord(char) < 160 for char in value):
+        raise InputError(f"{where}.requestId has a control character")
+    return value
+
+
+def machine_request(document: object, name: str) -> MachineRequest:
+    """Take requestMachines's input apart. Raises `InputError`."""
+    if not isinstance(document, dict) or not isinstance(template := document.get("template"), dict):
+        raise InputError(f'{name}: wanted {{"template": {{"templateId": "…", "machineCount": 1}}}}')
+    template_id = template.get("templateId")
+    if not isinstance(template_id, str) or not template_id:
+        raise InputError(f"{name}: template.templateId is {kind(template_id)}, wanted a template's id")
+    count = template.get("machineCount")
+    if isinstance(count, str) and count.isascii() and count.isdecimal() and len(count) <= 5:
+        count = int(count)
+    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_MACHINES:
+        raise InputError(f"{name}: template.machineCount is {kind(count)}, wanted a number from 1 to {MAX_MACHINES}")
+    # LSF puts these two beside the template
+    account, user_data = document.get("rc_account") or "", document.get("userData") or {}
+    if not isinstance(account, str):
+        raise InputError(f"{name}: rc_account is {kind(account)}, wanted a string")
+    if not isinstance(user_data, dict):
+        raise InputError(f"{name}: userData is {kind(user_data)}, wanted an object")
+    return MachineRequest(template_id, count, account, user_data)
+
+
+def known_machines(document: object, name: str) -> list[ReturnedMachine] | None:
+    """Take getReturnRequests's input apart; `None` if it names no machines at all. Raises `InputError`."""
+    if not isinstance(document, dict):
+        raise InputError(f"{name}: found {kind(document)}, wanted {{}} or an object with the key machines")
+    if document.get("machines") is None:
+        return None
+    return machines_to_return(document, name) if document["machines"] != [] else []
+
+
+def machines_to_return(document: object, name: str) -> list[ReturnedMachine]:
+    """Take requestReturnMachines's input apart; machines given twice are one. Raises `InputError`."""
+    machines = document.get("machines") if isinstance(document, dict) else None
+    if isinstance(machines, dict):
+        machines = [machines]
+    if not isinstance(machines, list) or not machines:
+        raise InputError(f'{name}: wanted {{"machines": [{{"name": "…", "machineId": "…"}}]}}')
+    found: dict[ReturnedMachine, None] = {}
+    for number, entry in enumerate(machines):
+        where = f"{name}: machines[{number}]"
+        if not isinstance(entry, dict):
+            raise InputError(f"{where} is {kind(entry)}, wanted an object with machineId or name")
+        for key in ("machineId", "name"):
+            if not isinstance(entry.get(key) or "", str):
+                raise InputError(f"{where}.{key} is {kind(entry[key])}, wanted a string")
+        one = ReturnedMachine(entry.get("machineId") or "", entry.get("name") or "")
+        if not one.machine_id and not one.name:
+            raise InputError(f"{where} has neither machineId nor name")
+        found[one] = None
+    return list(found)

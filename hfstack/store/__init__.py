@@ -1,0 +1,1 @@
+"""What hfstack keeps in the work directory: requests/ and cache/."""

@@ -1,0 +1,74 @@
+"""Files and folders for this account alone, made in the way that the system has for it: modes, or Windows' lists."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+
+RENAME_REFUSES = os.name == "nt"
+"""Windows refuses to rename a file onto another; elsewhere only a link does."""
+
+
+def write_once(path: str, content: bytes) -> bool:
+    """Write a file in one step; `False` if another process was first."""
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name}.{os.urandom(16).hex()}")
+    try:
+        with os.fdopen(create(temporary), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        won = publish(temporary, path)
+    finally:
+        with suppress(OSError):
+            os.unlink(temporary)
+    settle(folder)
+    return won
+
+
+def publish(temporary: str, path: str) -> bool:
+    """Give a finished file its name; `False` if that is taken."""
+    try:
+        if RENAME_REFUSES:
+            from hfstack._windows import with_retries
+
+            with_retries(os.rename, temporary, path)
+        else:
+            os.link(temporary, path)
+    except FileExistsError:
+        # an NFS client repeats a link whose answer was lost, and is told that the name exists: its own
+        return os.stat(temporary).st_nlink == 2
+    return True
+
+
+def settle(folder: str) -> None:
+    """Have the names in a folder on the disk, where the system can: Windows opens no folders."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+if sys.platform == "win32":
+    from hfstack._windows import create_private as create
+    from hfstack._windows import make_private_folder as make_folder
+    from hfstack._windows import replace
+else:
+
+    def create(path: str) -> int:
+        """Make a file and open it to write. Raises `OSError` if it is there."""
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+
+    def make_folder(path: str) -> None:
+        """Make a folder. Raises `OSError` if it is there."""
+        os.mkdir(path, 0o700)
+
+    def replace(source: str, target: str) -> None:
+        """Put a file into the place of another. Raises `OSError`."""
+        os.replace(source, target)
+
+
+__all__ = ["create", "make_folder", "publish", "replace", "settle", "write_once"]

@@ -1,1 +1,0 @@
-"""`python -m tests.bench`: what the programs cost, measured as whole processes. docs/performance.md says how."""

@@ -1,0 +1,163 @@
+"""The template's alternatives: another flavor or zone where there is no valid host, and never a second POST for one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+import pytest
+
+from hfstack.actions.create import ServerCreator
+from hfstack.cloud.nova import ZONE_UNAVAILABLE, Deletion, Nova
+from hfstack.config.settings import Settings
+from hfstack.context import Budget, Context
+from hfstack.environment import Environment
+from hfstack.errors import CloudTrouble, Refusal
+from hfstack.log import Log
+from tests.unit.records import REQUEST, Clock
+
+NO_HOST = {"message": "No valid host was found. There are not enough hosts available."}
+
+
+class Scheduled:
+    """A Nova that has room in some flavors alone, and takes a few looks to find that out."""
+
+    def __init__(self, room: dict[str, int], looks: int = 2) -> None:
+        self.room = room
+        self.looks = looks
+        self.servers: dict[str, dict[str, Any]] = {}
+        self.posts: list[tuple[str, str]] = []
+        self.deleted: list[str] = []
+        self.list_trouble: CloudTrouble | None = None
+        self.delete_trouble: CloudTrouble | None = None
+        self.lost: set[tuple[str, str]] = set()
+        """POSTs, as (name, flavor), that are carried out, and of which the answer is lost."""
+
+    def create(self, document: dict[str, Any]) -> str:
+        name, flavor = document["name"], document["flavor"]
+        self.posts.append((name, flavor))
+        if flavor not in self.room:
+            raise Refusal("The requested availability zone is not available", ZONE_UNAVAILABLE)
+        server_id = f"id-{len(self.posts)}"
+        self.servers[server_id] = {
+            "id": server_id,
+            "name": name,
+            "status": "BUILD",
+            "OS-EXT-STS:task_state": "scheduling",
+            "flavor": flavor,
+            "looks": self.looks,
+        }
+        if (name, flavor) in self.lost:
+            raise CloudTrouble("no answer in time")
+        return server_id
+
+    def servers_of(self, _: str) -> list[dict[str, Any]]:
+        if self.list_trouble:
+            raise self.list_trouble
+        for server in self.servers.values():
+            server["looks"] -= 1
+            if server["looks"] == 0:
+                self.room[server["flavor"]] -= 1
+                enough = self.room[server["flavor"]] >= 0
+                state = {"status": "BUILD", "OS-EXT-STS:task_state": "spawning"}
+                failed = {"status": "ERROR", "OS-EXT-STS:task_state": None, "fault": NO_HOST}
+                server.update(state if enough else failed)
+        return [dict(server) for server in self.servers.values()]
+
+    def delete_all(self, ids: Iterable[str]) -> tuple[dict[str, Deletion], CloudTrouble | None]:
+        if self.delete_trouble:
+            return {}, self.delete_trouble
+        self.deleted += ids
+        return {self.servers.pop(one)["id"]: Deletion.ACCEPTED for one in ids}, None
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def maker(environment: Environment, log: Log, clock: Clock) -> Callable[[Scheduled], ServerCreator]:
+    """Make a maker with 240 seconds of a clock that only sleeping moves, one POST at a time."""
+    settings = Settings(createConcurrency=1)
+    budget = Budget(240, clock.monotonic, clock.sleep)
+    return lambda nova: ServerCreator(cast("Nova", nova), REQUEST, Context(environment, settings, {}, log, budget))
+
+
+def documents(names: list[str], *flavors: str) -> list[dict[str, dict[str, str]]]:
+    return [{name: {"name": name, "flavor": flavor} for name in names} for flavor in flavors]
+
+
+def test_the_first_flavor_that_has_room_is_taken_by_each_machine(maker: Callable[[Scheduled], ServerCreator]) -> None:
+    nova = Scheduled({"big": 0, "middle": 1, "small": 9})
+    made = maker(nova)
+    found = made.make(documents(["a", "b", "c"], "big", "middle", "small"))
+    assert [one.name for one in found] == ["a", "b", "c"]
+    assert [nova.servers[one.machine_id]["flavor"] for one in found] == ["middle", "small", "small"]
+    assert made.replaced == nova.deleted == ["id-1", "id-2", "id-3", "id-5", "id-6"]
+    assert len(set(nova.posts)) == len(nova.posts) == 8, "each machine is asked for once in each flavor"
+
+
+def test_where_all_found_hosts_nothing_else_is_tried(maker: Callable[[Scheduled], ServerCreator]) -> None:
+    nova = Scheduled({"big": 2, "small": 9})
+    found = maker(nova).make(documents(["a", "b"], "big", "small"))
+    assert nova.posts == [("a", "big"), ("b", "big")]
+    assert {one.machine_id for one in found} == set(nova.servers)
+
+
+def test_the_last_flavor_is_not_waited_for(maker: Callable[[Scheduled], ServerCreator], clock: Clock) -> None:
+    nova = Scheduled({"big": 0})
+    (found,) = maker(nova).make(documents(["a"], "big"))
+    assert found.machine_id == "id-1"
+    assert (clock.slept, nova.deleted) == ([], [])
+
+
+def test_an_unavailable_zone_is_passed_over(maker: Callable[[Scheduled], ServerCreator]) -> None:
+    nova = Scheduled({"there": 1})
+    (found,) = maker(nova).make(documents(["a"], "closed", "there"))
+    assert (found.machine_id, found.message, nova.deleted) == ("id-2", "", [])
+
+
+def test_a_refusal_of_the_last_one_stands(maker: Callable[[Scheduled], ServerCreator]) -> None:
+    (found,) = maker(Scheduled({})).make(documents(["a"], "closed", "closed too"))
+    assert (found.machine_id, found.code) == ("", ZONE_UNAVAILABLE)
+
+
+def test_the_scheduler_is_waited_for_a_minute_at_the_most(
+    maker: Callable[[Scheduled], ServerCreator], clock: Clock
+) -> None:
+    nova = Scheduled({"big": 0, "small": 9}, looks=10_000)
+    (found,) = maker(nova).make(documents(["a"], "big", "small"))
+    assert (found.machine_id, nova.posts) == ("id-1", [("a", "big")])
+    assert 60 <= sum(clock.slept) < 62
+
+
+@pytest.mark.parametrize("looks", [1, 2])
+def test_an_answer_that_was_lost_is_no_reason_to_ask_twice(
+    maker: Callable[[Scheduled], ServerCreator], looks: int
+) -> None:
+    nova = Scheduled({"big": 0, "small": 1}, looks)
+    nova.lost = {("a", "small")}
+    (found,) = maker(nova).make(documents(["a"], "big", "small"))
+    assert (found.machine_id, nova.posts) == ("id-2", [("a", "big"), ("a", "small")])
+
+
+def test_without_a_list_nothing_is_replaced(
+    maker: Callable[[Scheduled], ServerCreator], logged: Callable[[], str]
+) -> None:
+    nova = Scheduled({"big": 0, "small": 9})
+    nova.list_trouble = CloudTrouble("Nova is in trouble: 503")
+    (found,) = maker(nova).make(documents(["a"], "big", "small"))
+    assert (found.machine_id, nova.deleted) == ("id-1", [])
+    assert "it cannot be told whether the servers found hosts: Nova is in trouble: 503" in logged()
+
+
+def test_what_cannot_be_deleted_is_left_to_the_polls(
+    maker: Callable[[Scheduled], ServerCreator], logged: Callable[[], str]
+) -> None:
+    nova = Scheduled({"big": 0, "small": 1})
+    nova.delete_trouble = CloudTrouble("Nova is in trouble: 503")
+    made = maker(nova)
+    (found,) = made.make(documents(["a"], "big", "small"))
+    assert (found.machine_id, made.replaced) == ("id-2", ["id-1"])
+    assert "a server without a host could not be deleted: Nova is in trouble: 503" in logged()

@@ -1,0 +1,202 @@
+"""What is tidied up: servers of ours that nobody will use, and records that nobody needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hfstack.rules import leftovers
+from hfstack.rules.floating_ip import FloatingIP
+from hfstack.rules.leftovers import DAY, Leftover, Owner, Patience
+from hfstack.rules.server_record import Server
+from hfstack.store.facts import Acquire, Failed, Planned, Return, Returned
+from hfstack.store.request_list import Stored
+from tests.unit.records import (
+    CREATED_AT,
+    LAUNCHED_AT,
+    REQUEST,
+    RETURN,
+    TAG,
+    building,
+    down_cell,
+    failed,
+    server,
+    server_id,
+)
+
+OURS = ["hostfactory", "hfp:bank", TAG]
+PATIENCE = Patience(unfinished=600, unpolled=3600, history=90 * DAY)
+NAME = "hf-33e9ed03-1"
+LATE = CREATED_AT + 4000
+FAILURE = Failed(NAME, server_id(1), NAME, "", 0, "not ready in time")
+UNHEARD = "HostFactory has not asked for its request within 3600 s"
+UNFINISHED = "the call that asked for it never ended, so HostFactory does not know of it"
+
+
+def acquire(**changes: Any) -> Acquire:
+    """Return a request for one machine; its POST was answered."""
+    return Acquire(CREATED_AT, 1800, (Planned(NAME, server_id(1)),))._replace(**changes)
+
+
+def stored(asked: Acquire | Return | None, request_id: str = REQUEST, **changes: Any) -> Stored:
+    return Stored(request_id, asked, created=True, told=None, newest=CREATED_AT)._replace(**changes)
+
+
+def returned(*numbers: int) -> Return:
+    return Return(CREATED_AT, 1800, tuple(Returned(server_id(number), NAME, "", 0) for number in numbers))
+
+
+def reasons(*folders: Stored, listed: list[Server] | None = None, now: float = LATE) -> list[str]:
+    servers = [server(tags=OURS)] if listed is None else listed
+    return [one.reason for one in leftovers.leftovers(folders, servers, "bank", now, PATIENCE)]
+
+
+# Servers
+
+
+@pytest.mark.parametrize(
+    ("one", "age", "found"),
+    [
+        pytest.param(stored(acquire()), 3601, [UNHEARD], id="never polled"),
+        pytest.param(stored(acquire()), 3600, [], id="not polled yet"),
+        pytest.param(stored(acquire(polled=True)), 9999, [], id="polled"),
+        pytest.param(stored(acquire(), created=False), 601, [UNFINISHED], id="unfinished"),
+        pytest.param(stored(acquire(), created=False), 600, [], id="may be running"),
+        pytest.param(stored(acquire(polled=True), created=False), 9999, [], id="unfinished, but polled"),
+        pytest.param(stored(acquire(ended=True)), 9999, [], id="ended"),
+        pytest.param(stored(acquire(ended=True, failed=(FAILURE,))), 1, ["not ready in time"], id="failed"),
+        pytest.param(stored(acquire(polled=True, failed=(FAILURE,))), 9999, [], id="failed, the polls delete it"),
+        pytest.param(stored(None), 9999, [], id="nothing recorded"),
+        pytest.param(stored(returned(1), RETURN), 9999, [], id="a return"),
+    ],
+)
+def test_which_requests_leave_servers_behind(one: Stored, age: int, found: list[str]) -> None:
+    assert reasons(one, now=CREATED_AT + age) == found
+
+
+@pytest.mark.parametrize(
+    ("told", "created", "back", "found"),
+    [
+        pytest.param(frozenset[str](), "", (), ["it appeared after the end of its request"], id="nobody was told"),
+        pytest.param(frozenset({server_id(1)}), "", (), [], id="told"),
+        pytest.param(None, "", (), [], id="not on record who was told"),
+        pytest.param(frozenset[str](), server_id(1), (), [], id="created"),
+        pytest.param(frozenset[str](), "", (1,), [], id="given back"),
+    ],
+)
+def test_a_server_that_appeared_after_the_end(
+    told: frozenset[str] | None, created: str, back: tuple[int, ...], found: list[str]
+) -> None:
+    one = stored(acquire(machines=(Planned(NAME, created),), ended=True), told=told)
+    assert reasons(one, stored(returned(*back), RETURN)) == found
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        pytest.param(server(), id="by tag alone"),
+        pytest.param(server(tags=["hostfactory", "hfp:bank"]), id="of no request"),
+        pytest.param(server(tags=["hostfactory", "hfp:bank", "hf:req-other"]), id="of an unrecorded request"),
+        pytest.param(server(tags=["hfp:bank", TAG]), id="without the owner's tag"),
+        pytest.param(server(tags=["hostfactory", "hfp:other", TAG]), id="another provider's"),
+        pytest.param(server(tags=OURS, locked=True), id="locked"),
+        pytest.param(server(tags=OURS, status="PAUSED"), id="paused"),
+        pytest.param(server(tags=OURS, status="SHELVED_OFFLOADED"), id="shelved"),
+        pytest.param(server(tags=OURS, task="deleting"), id="being deleted"),
+        pytest.param(down_cell(), id="down cell"),
+    ],
+)
+def test_servers_that_are_left_alone(one: Server) -> None:
+    assert reasons(stored(acquire(failed=(FAILURE,), ended=True)), listed=[one]) == []
+    assert reasons(stored(acquire(), created=False), listed=[one]) == []
+
+
+@pytest.mark.parametrize("one", [server(tags=OURS), building(tags=OURS), failed(tags=OURS)])
+def test_servers_that_go(one: Server) -> None:
+    assert reasons(stored(acquire()), listed=[one]) == [UNHEARD]
+
+
+def test_the_failure_is_on_record_by_the_planned_name_and_of_two_by_the_id() -> None:
+    both = [server(1, tags=OURS, name=NAME), server(2, tags=OURS, name=NAME)]
+    one = stored(acquire(machines=(Planned(NAME),)), created=False)
+    found = leftovers.leftovers([one], both, "bank", LATE, PATIENCE)
+    assert [leftover.key for leftover in found] == [NAME, server_id(2)]
+    assert leftovers.failure(found[0], LATE) == {
+        "machineId": server_id(1),
+        "name": NAME,
+        "privateIpAddress": "10.0.0.7",
+        "launchtime": LAUNCHED_AT,
+        "message": UNFINISHED,
+    }
+    bare = Leftover(REQUEST, {"id": "x"}, "", "")
+    assert leftovers.failure(bare, LATE + 0.5)["launchtime"] == LATE
+
+
+# Floating IPs
+
+ADDRESSED = acquire(floating_network="net-ext")
+DESCRIPTION = f"hfstack bank {REQUEST} {NAME}"
+IDLE = FloatingIP("f-1", "203.0.113.7", DESCRIPTION)
+
+
+@pytest.mark.parametrize(
+    ("one", "found"),
+    [
+        pytest.param(stored(ADDRESSED), {DESCRIPTION: Owner(REQUEST, ADDRESSED)}, id="one"),
+        pytest.param(stored(ADDRESSED._replace(machines=())), {}, id="no machines"),
+        pytest.param(stored(acquire()), {}, id="without floating IPs"),
+        pytest.param(stored(returned(1), RETURN), {}, id="return"),
+        pytest.param(stored(None), {}, id="nothing recorded"),
+    ],
+)
+def test_whose_floating_ips_there_may_be(one: Stored, found: dict[str, Owner]) -> None:
+    assert leftovers.owners([one], "bank") == found
+
+
+@pytest.mark.parametrize(
+    ("shown", "alive", "age", "goes"),
+    [
+        pytest.param(IDLE, [], 601, True, id="nobody's"),
+        pytest.param(IDLE, [], 600, False, id="its call may be running"),
+        pytest.param(IDLE._replace(port_id="p-1"), [], 9999, False, id="attached"),
+        pytest.param(IDLE, [server(tags=OURS)], 9999, False, id="its server waits for it"),
+        pytest.param(IDLE, [building(tags=OURS)], 9999, False, id="its server is being made"),
+        pytest.param(IDLE, [server(tags=OURS, metadata={})], 9999, False, id="its server, whatever its metadata"),
+        pytest.param(IDLE, [server(tags=OURS, name="hf-33e9ed03-2")], 9999, True, id="another server"),
+        pytest.param(IDLE, [server(tags=["hf:req-other"])], 9999, True, id="another request's server"),
+        pytest.param(IDLE._replace(description=DESCRIPTION + "0"), [], 9999, False, id="another machine's"),
+        pytest.param(IDLE._replace(description="hfstack bank req-x hf-1"), [], 9999, False, id="not on record"),
+        pytest.param(IDLE._replace(description=""), [], 9999, False, id="foreign"),
+    ],
+)
+def test_which_floating_ips_are_abandoned(shown: FloatingIP, alive: list[Server], age: int, goes: bool) -> None:
+    owned = leftovers.owners([stored(ADDRESSED)], "bank")
+    found = leftovers.abandoned([shown], owned, alive, "bank", CREATED_AT + age, PATIENCE)
+    assert found == ([shown] if goes else [])
+
+
+# Records
+
+OLD = CREATED_AT + 90 * DAY + 1
+
+
+@pytest.mark.parametrize(
+    ("folders", "alive", "gone"),
+    [
+        pytest.param([stored(acquire())], [], [REQUEST], id="old"),
+        pytest.param([stored(acquire(), newest=CREATED_AT + 1)], [], [], id="not yet"),
+        pytest.param([stored(None)], [], [REQUEST], id="empty"),
+        pytest.param([stored(acquire())], [server(2)], [], id="a server carries its tag"),
+        pytest.param([stored(acquire())], [down_cell()], [], id="a server is in a down cell"),
+        pytest.param([stored(acquire())], [server(2, tags=[])], [REQUEST], id="another's server"),
+        pytest.param([stored(returned(1), RETURN)], [], [RETURN], id="return"),
+        pytest.param([stored(returned(1), RETURN)], [server(1)], [], id="return of a server that lives"),
+        pytest.param([stored(acquire()), stored(returned(1), RETURN)], [], [REQUEST, RETURN], id="both"),
+        pytest.param(
+            [stored(acquire(), newest=OLD), stored(returned(1), RETURN)], [], [], id="the return is still needed"
+        ),
+    ],
+)
+def test_which_records_are_history(folders: list[Stored], alive: list[Server], gone: list[str]) -> None:
+    assert leftovers.history(folders, alive, OLD, PATIENCE) == gone

@@ -1,0 +1,673 @@
+"""From what is recorded and what Nova shows to the answer: nothing is concluded without proof."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hfstack.rules import server_record, status
+from hfstack.rules.server_record import Server
+from hfstack.rules.status import Rules
+from hfstack.schema import Machine, RequestStatus
+from hfstack.store.facts import Acquire, Failed, Planned, Return, Returned
+from tests.unit.records import (
+    CREATED_AT,
+    FLOATING,
+    FLOATING_V6,
+    LAUNCHED_AT,
+    REQUEST,
+    RETURN,
+    TAG,
+    V4,
+    V6,
+    building,
+    deleted,
+    down_cell,
+    failed,
+    server,
+    server_id,
+)
+from tests.unit.shapes import JSON, RECORDS, assert_is_answer
+
+SOON = CREATED_AT + 60
+LATE = CREATED_AT + 1800
+
+
+def planned(number: int = 1, message: str = "") -> Planned:
+    """Return a machine that Nova accepted, or refused with a message."""
+    return Planned(f"hf-33e9ed03-{number}", "" if message else server_id(number), message)
+
+
+def unclear(number: int = 1) -> Planned:
+    """Return a machine whose POST gave no clear answer, or was never sent."""
+    return Planned(f"hf-33e9ed03-{number}")
+
+
+def asked(*machines: Planned) -> Acquire:
+    return Acquire(CREATED_AT, 1800, machines)
+
+
+def acquire(
+    facts: Acquire | None,
+    servers: Sequence[Server] = (),
+    looked_up: status.LookedUp | None = None,
+    now: float = SOON,
+    rules: Rules | None = None,
+) -> RequestStatus:
+    return status.acquire(REQUEST, facts, servers, looked_up or {}, rules or Rules(), now)
+
+
+def only(found: RequestStatus) -> Machine:
+    assert len(found["machines"]) == 1
+    return found["machines"][0]
+
+
+def results(found: RequestStatus) -> list[str]:
+    return [one["result"] for one in found["machines"]]
+
+
+# Acquire: the usual life
+
+
+def test_a_building_server_is_executing() -> None:
+    assert acquire(asked(planned()), [building()]) == {
+        "requestId": REQUEST,
+        "status": "running",
+        "message": "",
+        "machines": [
+            {
+                "machineId": server_id(1),
+                "name": "hf-33e9ed03-1",
+                "result": "executing",
+                "status": "running",
+                "privateIpAddress": "",
+                "launchtime": CREATED_AT,
+                "message": "",
+            }
+        ],
+    }
+
+
+def test_a_server_that_is_up_is_a_success() -> None:
+    assert acquire(asked(planned()), [server(addresses={"grid": [V4, V6, FLOATING]})]) == {
+        "requestId": REQUEST,
+        "status": "complete",
+        "message": "",
+        "machines": [
+            {
+                "machineId": server_id(1),
+                "name": "hf-33e9ed03-1",
+                "result": "succeed",
+                "status": "running",
+                "privateIpAddress": "10.0.0.7",
+                "publicIpAddress": "203.0.113.7",
+                "launchtime": LAUNCHED_AT,
+                "message": "",
+            }
+        ],
+    }
+
+
+def test_machines_stand_in_the_order_in_which_they_were_planned() -> None:
+    found = acquire(asked(planned(1), planned(2), planned(3)), [server(3), server(1), server(2)])
+    assert [one["machineId"] for one in found["machines"]] == [server_id(1), server_id(2), server_id(3)]
+
+
+def test_an_active_server_without_an_address_is_waited_for() -> None:
+    found = acquire(asked(planned()), [server(addresses={"grid": []})])
+    assert found["status"] == "running"
+    assert only(found)["message"] == "it has no fixed address yet"
+
+
+def test_a_floating_address_alone_is_not_enough() -> None:
+    assert acquire(asked(planned()), [server(addresses={"grid": [FLOATING]})])["status"] == "running"
+
+
+WANTS_FLOATING = {"hf_floating_network": "net-ext"}
+WHY = "Neutron is in trouble: 503"
+
+
+@pytest.mark.parametrize(
+    ("shown", "result", "message"),
+    [
+        pytest.param({"addresses": {"grid": [V4]}}, "executing", "it has no floating IP yet", id="none"),
+        pytest.param(
+            {"addresses": {"grid": [V4]}, server_record.WHY_NO_FLOATING_IP: WHY},
+            "executing",
+            f"it has no floating IP yet: {WHY}",
+            id="and why",
+        ),
+        pytest.param({"addresses": {"grid": []}}, "executing", "it has no fixed address yet", id="no address at all"),
+        pytest.param({"addresses": {"grid": [FLOATING]}}, "executing", "it has no fixed address yet", id="no fixed"),
+        pytest.param({"addresses": {"grid": [V4], "b": [FLOATING]}}, "succeed", "", id="both"),
+        pytest.param({"addresses": {"grid": [V4, FLOATING_V6]}}, "succeed", "", id="a floating IPv6"),
+        pytest.param({"status": "ERROR", "addresses": {}}, "fail", "the server is in ERROR", id="failed"),
+        pytest.param({"status": "BUILD", "addresses": {}}, "executing", "", id="building"),
+    ],
+)
+def test_a_machine_that_is_to_have_a_floating_ip_is_ready_with_it(
+    shown: dict[str, Any], result: str, message: str
+) -> None:
+    found = only(acquire(asked(planned()), [server(metadata=WANTS_FLOATING, **shown)]))
+    assert (found["result"], found["message"]) == (result, message)
+
+
+def test_a_floating_ip_is_waited_for_until_the_deadline() -> None:
+    record = server(metadata=WANTS_FLOATING) | {server_record.WHY_NO_FLOATING_IP: WHY}
+    found = only(acquire(asked(planned()), [record], now=CREATED_AT + 1800))
+    assert (found["result"], found["message"]) == (
+        "fail",
+        f"not ready after 1800 s: ACTIVE, it has no floating IP yet: {WHY}",
+    )
+
+
+def test_the_configured_network_gives_the_address() -> None:
+    record = server(addresses={"a": [V4], "b": [{**V4, "addr": "192.0.2.9"}]})
+    found = acquire(asked(planned()), [record], rules=Rules(networks=("b",)))
+    assert only(found)["privateIpAddress"] == "192.0.2.9"
+
+
+def test_an_error_is_a_failure_with_novas_reason() -> None:
+    found = acquire(asked(planned()), [failed()])
+    assert found["status"] == "complete_with_error"
+    assert only(found)["result"] == "fail"
+    assert only(found)["message"] == "the server is in ERROR: No valid host was found."
+    assert found["message"] == "1 of 1 machines failed; hf-33e9ed03-1: the server is in ERROR: No valid host was found."
+
+
+@pytest.mark.parametrize(
+    ("servers", "status", "expected"),
+    [
+        pytest.param([server(1), server(2)], "complete", ["succeed", "succeed"], id="all-up"),
+        pytest.param([server(1), building(2)], "running", ["succeed", "executing"], id="one-building"),
+        pytest.param([server(1), failed(2)], "complete_with_error", ["succeed", "fail"], id="one-failed"),
+        pytest.param([building(1), failed(2)], "running", ["executing", "fail"], id="one-failed-one-building"),
+        pytest.param([failed(1), failed(2)], "complete_with_error", ["fail", "fail"], id="all-failed"),
+        pytest.param(
+            [server(1), server(2, task="deleting")], "complete_with_error", ["succeed", "fail"], id="one-being-deleted"
+        ),
+    ],
+)
+def test_a_request_ends_when_no_machine_is_executing(servers: list[Server], status: str, expected: list[str]) -> None:
+    found = acquire(asked(planned(1), planned(2)), servers)
+    assert (found["status"], results(found)) == (status, expected)
+
+
+@pytest.mark.parametrize(
+    ("status", "result"),
+    [("PAUSED", "fail"), ("RESCUE", "fail"), ("SHELVED", "fail"), ("SHUTOFF", "fail"), ("SUSPENDED", "fail")],
+)
+def test_a_stopped_server_fails_with_a_reason_and_keeps_its_address(status: str, result: str) -> None:
+    entry = only(acquire(asked(planned()), [server(status=status)]))
+    assert (entry["result"], entry.get("status"), entry["privateIpAddress"]) == (result, "stopped", "10.0.0.7")
+    assert entry["message"]
+
+
+# Acquire: machines that Nova does not show
+
+
+def test_nothing_is_seen_yet_of_unclear_posts() -> None:
+    found = acquire(asked(unclear(1), unclear(2)))
+    assert (found["status"], found["machines"]) == ("running", [])
+
+
+def test_a_machine_without_an_id_is_recognised_by_its_name() -> None:
+    found = acquire(asked(unclear(1), unclear(2)), [server(2), server(1)])
+    assert [one["machineId"] for one in found["machines"]] == [server_id(1), server_id(2)]
+    assert found["status"] == "complete"
+
+
+def test_a_refused_post_is_a_failure_under_the_planned_name() -> None:
+    found = acquire(asked(planned(1), planned(2, message="Quota exceeded for instances")), [server(1)])
+    assert found["status"] == "complete_with_error"
+    assert found["machines"][1] == {
+        "machineId": "hf-33e9ed03-2",
+        "name": "hf-33e9ed03-2",
+        "result": "fail",
+        "privateIpAddress": "",
+        "launchtime": CREATED_AT,
+        "message": "Quota exceeded for instances",
+    }
+
+
+def test_a_server_that_exists_although_its_post_was_refused_is_reported_as_it_is() -> None:
+    found = acquire(asked(planned(1, message="502 Bad Gateway")), [server(1)])
+    assert (found["status"], only(found)["machineId"]) == ("complete", server_id(1))
+
+
+def test_a_machine_that_was_never_created_is_waited_for_until_the_deadline() -> None:
+    found = acquire(asked(planned(1), unclear(2)), [server(1)], now=LATE - 1)
+    assert (found["status"], results(found)) == ("running", ["succeed"])
+
+
+def test_a_machine_that_was_never_created_fails_at_the_deadline() -> None:
+    found = acquire(asked(planned(1), unclear(2)), [server(1)], now=LATE)
+    assert (found["status"], results(found)) == ("complete_with_error", ["succeed", "fail"])
+    assert found["machines"][1]["machineId"] == found["machines"][1]["name"] == "hf-33e9ed03-2"
+    assert found["machines"][1]["message"] == "no server of this name after 1800 s: it was never created"
+    assert found["machines"][1]["launchtime"] == CREATED_AT
+
+
+def test_an_unlisted_server_that_could_not_be_asked_for_is_executing_whatever_the_time() -> None:
+    for now in (SOON, LATE, 10 * LATE):
+        found = acquire(asked(planned(1), planned(2)), [server(1)], now=now)
+        assert (found["status"], results(found)) == ("running", ["succeed", "executing"])
+
+
+def test_a_server_that_nova_does_not_know_any_more_is_a_failure() -> None:
+    entry = only(acquire(asked(planned()), looked_up={server_id(1): status.GONE}))
+    assert (entry["result"], entry.get("status")) == ("fail", "terminated")
+    assert entry["message"] == "the server is gone: Nova does not know its id any more"
+    assert (entry["machineId"], entry["launchtime"]) == (server_id(1), CREATED_AT)
+
+
+def test_a_server_that_lost_its_tag_is_a_failure() -> None:
+    found = acquire(asked(planned()), looked_up={server_id(1): server(tags=["hostfactory"])})
+    assert only(found)["result"] == "fail"
+    assert only(found)["message"] == f"the server does not carry the tag {TAG} any more"
+    assert "status" not in only(found)
+
+
+def test_an_unlisted_server_that_still_carries_its_tag_is_reported_as_it_is() -> None:
+    assert acquire(asked(planned()), looked_up={server_id(1): server()})["status"] == "complete"
+
+
+def test_a_soft_deleted_server_is_a_failure() -> None:
+    entry = only(acquire(asked(planned()), looked_up={server_id(1): server(status="SOFT_DELETED")}))
+    assert (entry["result"], entry.get("status")) == ("fail", "terminated")
+
+
+def test_a_deleted_record_is_a_failure() -> None:
+    entry = only(acquire(asked(planned()), looked_up={server_id(1): server(status="DELETED")}))
+    assert (entry["result"], entry.get("status")) == ("fail", "terminated")
+
+
+def test_a_server_in_a_down_cell_is_executing_under_its_planned_name() -> None:
+    found = acquire(asked(planned()), looked_up={server_id(1): down_cell()})
+    assert found["status"] == "running"
+    assert only(found) == {
+        "machineId": server_id(1),
+        "name": "hf-33e9ed03-1",
+        "result": "executing",
+        "privateIpAddress": "",
+        "launchtime": CREATED_AT,
+        "message": "Nova cannot show it: its cell is down",
+    }
+
+
+def test_an_executing_machine_fails_at_the_deadline_with_its_state() -> None:
+    entry = only(acquire(asked(planned()), [building()], now=LATE))
+    assert (entry["result"], entry["message"]) == ("fail", "not ready after 1800 s: BUILD/spawning")
+
+
+def test_a_machine_that_is_up_does_not_fail_at_the_deadline() -> None:
+    assert acquire(asked(planned()), [server()], now=LATE)["status"] == "complete"
+
+
+# Acquire: failures on record
+
+
+def on_record(number: int = 1, message: str = "the server is in ERROR: No valid host was found.") -> Failed:
+    return Failed(f"hf-33e9ed03-{number}", server_id(number), f"node{number}.bank", "10.0.0.7", LAUNCHED_AT, message)
+
+
+def test_a_failure_on_record_stays_after_the_server_is_gone() -> None:
+    facts = asked(planned(1), planned(2))._replace(failed=(on_record(1),))
+    found = acquire(facts, [server(2)])
+    assert (found["status"], results(found)) == ("complete_with_error", ["fail", "succeed"])
+    assert found["machines"][0] == {
+        "machineId": server_id(1),
+        "name": "node1.bank",
+        "result": "fail",
+        "privateIpAddress": "10.0.0.7",
+        "launchtime": LAUNCHED_AT,
+        "message": "the server is in ERROR: No valid host was found.",
+    }
+
+
+@pytest.mark.parametrize(
+    ("record", "status"),
+    [(failed(), "stopped"), (server(), "running"), (server(task="deleting"), "shutting-down"), (building(), "running")],
+    ids=["error", "up", "being-deleted", "building"],
+)
+def test_a_failure_on_record_is_not_unsaid_by_the_server(record: Server, status: str) -> None:
+    entry = only(acquire(asked(planned())._replace(failed=(on_record(message="late"),)), [record]))
+    assert (entry["result"], entry["message"], entry["status"]) == ("fail", "late", status)
+
+
+def test_a_failure_on_record_of_an_unclear_post_is_known_by_its_name() -> None:
+    facts = asked(unclear(1), unclear(2))._replace(failed=(on_record(1),))
+    found = acquire(facts)
+    assert (found["status"], [one["machineId"] for one in found["machines"]]) == ("running", [server_id(1)])
+    renamed = acquire(facts, [server(1, name="renamed"), server(2)])
+    assert (renamed["status"], results(renamed)) == ("complete_with_error", ["fail", "succeed"])
+
+
+def test_a_failure_on_record_of_a_server_that_was_not_planned_is_reported_too() -> None:
+    facts = asked(planned(1))._replace(failed=(on_record(2),))
+    for servers in ([server(1)], [server(1), failed(2)]):
+        found = acquire(facts, servers)
+        assert [one["machineId"] for one in found["machines"]] == [server_id(1), server_id(2)]
+        assert results(found) == ["succeed", "fail"]
+
+
+def test_a_failure_on_record_of_another_server_of_the_same_name_is_not_the_machines() -> None:
+    other = on_record(1)._replace(machine_id=server_id(7))
+    found = acquire(asked(planned(1))._replace(failed=(other,)), [server(1)])
+    assert [(one["machineId"], one["result"]) for one in found["machines"]] == [
+        (server_id(1), "succeed"),
+        (server_id(7), "fail"),
+    ]
+
+
+# Acquire: known by the tag alone
+
+
+def test_without_facts_and_servers_the_id_is_unknown() -> None:
+    found = acquire(None)
+    assert (found["status"], found["machines"]) == ("complete_with_error", [])
+    assert found["message"] == "no server carries the tag of this request, and nothing is recorded of it"
+
+
+def test_by_tag_alone_what_is_seen_is_what_is_expected() -> None:
+    assert acquire(None, [server(1), server(2)])["status"] == "complete"
+
+
+def test_by_tag_alone_the_servers_say_how_many_are_expected() -> None:
+    seen = [server(1, metadata={"hf_count": "3"}), server(2, metadata={"hf_count": "3"})]
+    assert acquire(None, seen)["status"] == "running"
+
+
+def test_servers_that_never_appeared_are_counted_at_the_deadline() -> None:
+    found = acquire(None, [server(1, metadata={"hf_count": "3"})], now=LATE)
+    assert (found["status"], results(found)) == ("complete_with_error", ["succeed"])
+    assert found["message"] == "2 of 3 machines did not appear within 1800 s"
+
+
+def test_a_single_server_that_never_appeared_is_missed_too() -> None:
+    found = acquire(None, [server(1, metadata={"hf_count": "2"})], now=LATE)
+    assert (found["status"], found["message"]) == (
+        "complete_with_error",
+        "1 of 2 machines did not appear within 1800 s",
+    )
+
+
+def test_by_tag_alone_the_deadline_counts_from_the_oldest_server() -> None:
+    seen = [building(1, created="2026-03-01T10:00:00Z"), building(2)]
+    rules = Rules(request_timeout=600)
+    assert acquire(None, seen, now=CREATED_AT + 599, rules=rules)["status"] == "running"
+    assert acquire(None, seen, now=CREATED_AT + 600, rules=rules)["status"] == "complete_with_error"
+
+
+def test_by_tag_alone_without_a_creation_time_there_is_no_deadline() -> None:
+    assert acquire(None, [building(created=None)], now=10 * LATE)["status"] == "running"
+
+
+def test_the_recorded_timeout_counts_and_not_the_configured_one() -> None:
+    assert acquire(asked(planned()), [building()], now=LATE - 1, rules=Rules(request_timeout=1))["status"] == "running"
+
+
+def test_a_server_that_was_not_planned_but_carries_the_tag_is_reported_too() -> None:
+    found = acquire(asked(planned(1)), [server(1), server(2)])
+    assert [one["machineId"] for one in found["machines"]] == [server_id(1), server_id(2)]
+
+
+# Return
+
+ADDRESS = "10.0.0.99"
+
+
+def returned(*seen: Server | None, now: float = SOON, numbers: Sequence[int] = (1,)) -> RequestStatus:
+    """Answer a return of numbered machines, of which the first ones were asked for."""
+    machines = tuple(Returned(server_id(n), f"hf-33e9ed03-{n}", ADDRESS, LAUNCHED_AT) for n in numbers)
+    known = {one.machine_id: record for one, record in zip(machines, seen, strict=False)}
+    return status.returned(RETURN, Return(CREATED_AT, 1800, machines), known, now)
+
+
+def test_a_server_that_is_not_there_any_more_was_returned() -> None:
+    assert returned(status.GONE) == {
+        "requestId": RETURN,
+        "status": "complete",
+        "message": "",
+        "machines": [
+            {
+                "machineId": server_id(1),
+                "name": "hf-33e9ed03-1",
+                "result": "succeed",
+                "status": "terminated",
+                "privateIpAddress": ADDRESS,
+                "launchtime": LAUNCHED_AT,
+                "message": "",
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("record", "result", "status", "message"),
+    [
+        pytest.param(deleted(), "succeed", "terminated", "", id="deleted"),
+        pytest.param(server(status="SOFT_DELETED"), "succeed", "terminated", "", id="soft-deleted"),
+        pytest.param(
+            server(task="deleting"), "executing", "shutting-down", "the server is being deleted", id="being-deleted"
+        ),
+        pytest.param(server(), "executing", "running", "", id="still-up"),
+        pytest.param(
+            failed(), "executing", "stopped", "the server is in ERROR: No valid host was found.", id="delete-failed"
+        ),
+        pytest.param(down_cell(), "executing", None, "Nova cannot show it: its cell is down", id="down-cell"),
+        pytest.param(
+            server(locked=True),
+            "fail",
+            "running",
+            "somebody locked the server (openstack server lock): it cannot be deleted",
+            id="locked",
+        ),
+        pytest.param(
+            server(locked=True, task="deleting"),
+            "executing",
+            "shutting-down",
+            "the server is being deleted",
+            id="locked-too-late",
+        ),
+        pytest.param(
+            server(tags=["team:web"]),
+            "fail",
+            "running",
+            "the server carries no tag of hfstack: it is not ours, and left alone",
+            id="foreign",
+        ),
+        pytest.param(
+            server(tags=[]),
+            "fail",
+            "running",
+            "the server carries no tag of hfstack: it is not ours, and left alone",
+            id="untagged",
+        ),
+    ],
+)
+def test_a_return_says_what_became_of_the_server(record: Server, result: str, status: str | None, message: str) -> None:
+    entry = only(returned(record))
+    assert (entry["result"], entry.get("status"), entry["message"]) == (result, status, message)
+
+
+@pytest.mark.parametrize(
+    ("seen", "status"),
+    [
+        pytest.param([None, deleted(2)], "complete", id="all-gone"),
+        pytest.param([None, server(2)], "running", id="one-still-there"),
+        pytest.param([None, server(2, locked=True)], "complete_with_error", id="one-locked"),
+        pytest.param([server(1), server(2, locked=True)], "running", id="one-locked-one-still-there"),
+        pytest.param([None], "running", id="one-could-not-be-asked-for"),
+        pytest.param([], "running", id="none-could-be-asked-for"),
+    ],
+)
+def test_a_return_ends_when_no_machine_is_executing(seen: list[Server | None], status: str) -> None:
+    found = returned(*seen, numbers=(1, 2))
+    assert found["status"] == status
+    assert bool(found["message"]) == (status == "complete_with_error")
+
+
+def test_a_return_that_lasts_too_long_fails_with_the_state() -> None:
+    assert only(returned(server(task="deleting"), now=LATE - 1))["result"] == "executing"
+    entry = only(returned(server(task="deleting"), now=LATE))
+    assert entry["result"] == "fail"
+    assert entry["message"] == "not gone after 1800 s: ACTIVE/deleting, the server is being deleted"
+
+
+@pytest.mark.parametrize("record", [down_cell(), server(status="ARCHIVED")], ids=["down-cell", "unheard-of"])
+def test_a_return_never_gives_up_on_a_server_that_nova_cannot_show(record: Server) -> None:
+    assert only(returned(record, now=10 * LATE))["result"] == "executing"
+
+
+def test_a_return_never_gives_up_on_a_server_that_could_not_be_asked_for() -> None:
+    assert only(returned(now=10 * LATE))["result"] == "executing"
+
+
+def test_a_server_that_went_away_late_was_returned_all_the_same() -> None:
+    assert returned(status.GONE, now=10 * LATE)["status"] == "complete"
+
+
+def test_the_recorded_address_is_kept_while_the_server_leaves() -> None:
+    assert only(returned(server()))["privateIpAddress"] == ADDRESS
+    assert only(returned(deleted()))["privateIpAddress"] == ADDRESS
+
+
+def test_an_address_that_was_not_recorded_is_taken_from_the_server() -> None:
+    one = Returned(server_id(1), "", "", 0)
+    entry = status.given_back(one, {server_id(1): server()}, overdue=False, timeout=1800)
+    assert (entry["privateIpAddress"], entry["name"]) == ("10.0.0.7", server_id(1))
+
+
+def test_a_machine_that_is_recorded_as_gone_needs_no_other_proof() -> None:
+    machines = (Returned(server_id(1), "hf-1", ADDRESS, LAUNCHED_AT), Returned(server_id(2), "hf-2", "", LAUNCHED_AT))
+    facts = Return(CREATED_AT, 1800, machines, gone=frozenset({server_id(1)}))
+    found = status.returned(RETURN, facts, {}, 10 * LATE)
+    assert (found["status"], results(found)) == ("running", ["succeed", "executing"])
+    assert status.returned(RETURN, facts, {server_id(2): None}, SOON)["status"] == "complete"
+
+
+# While the cloud does not answer
+
+
+def test_an_outage_shows_every_known_machine_of_a_request_as_executing() -> None:
+    found = status.unanswered(REQUEST, asked(planned(1), planned(2)), "Nova is in trouble: 503")
+    assert (found["status"], found["message"]) == ("running", "Nova is in trouble: 503")
+    assert [(one["machineId"], one["result"]) for one in found["machines"]] == [
+        (server_id(1), "executing"),
+        (server_id(2), "executing"),
+    ]
+
+
+def test_an_outage_leaves_out_the_machines_of_which_nothing_is_known() -> None:
+    assert status.unanswered(REQUEST, asked(unclear(1)), "…")["machines"] == []
+
+
+def test_an_outage_does_not_unsay_what_is_on_record() -> None:
+    facts = asked(planned(1), planned(2))._replace(failed=(on_record(1),))
+    assert results(status.unanswered(REQUEST, facts, "…")) == ["fail", "executing"]
+    leaving = (Returned(server_id(1), "hf-1", ADDRESS, 0), Returned(server_id(2), "hf-2", ADDRESS, 0))
+    found = status.unanswered(RETURN, Return(CREATED_AT, 1, leaving, gone=frozenset({server_id(2)})), "…")
+    assert (found["status"], results(found)) == ("running", ["executing", "succeed"])
+
+
+def test_an_outage_lasts_beyond_any_deadline() -> None:
+    found = status.unanswered(REQUEST, Acquire(CREATED_AT, 0, (planned(1), unclear(2))), "…")
+    assert results(found) == ["executing"]
+
+
+def test_an_outage_does_not_unsay_a_refused_post() -> None:
+    entry = only(status.unanswered(REQUEST, asked(planned(1, message="Quota exceeded")), "…"))
+    assert (entry["result"], entry["message"]) == ("fail", "Quota exceeded")
+
+
+def test_an_outage_shows_every_machine_of_a_return_as_executing() -> None:
+    facts = Return(CREATED_AT, 1800, (Returned(server_id(1), "hf-33e9ed03-1", ADDRESS, LAUNCHED_AT),))
+    found = status.unanswered(RETURN, facts, "Nova is in trouble: 503")
+    assert found["status"] == "running"
+    assert only(found) == {
+        "machineId": server_id(1),
+        "name": "hf-33e9ed03-1",
+        "result": "executing",
+        "privateIpAddress": ADDRESS,
+        "launchtime": LAUNCHED_AT,
+        "message": "",
+    }
+
+
+def test_an_outage_without_facts_is_running_without_machines() -> None:
+    found = status.unanswered(REQUEST, None, "no route to host")
+    assert (found["status"], found["message"], found["machines"]) == ("running", "no route to host", [])
+
+
+# Whatever Nova shows
+
+PLANS = st.lists(
+    st.builds(
+        Planned,
+        st.integers(1, 9).map("hf-33e9ed03-{}".format),
+        st.integers(1, 9).map(server_id) | st.just(""),
+        st.sampled_from(["", "Quota exceeded"]),
+    ),
+    min_size=1,
+    max_size=4,
+)
+TIMES = st.sampled_from([SOON, LATE])
+SEEN = st.dictionaries(st.integers(1, 9).map(server_id), RECORDS | st.none(), max_size=4)
+SOUND = st.sampled_from([server, building, failed, deleted]).flatmap(lambda make: st.integers(1, 9).map(make))
+
+
+def of_one_id(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return list({record["id"]: record for record in records}.values())
+
+
+@given(
+    plans=PLANS | st.none(),
+    servers=st.lists(RECORDS | SOUND, max_size=4).map(of_one_id),
+    looked_up=SEEN,
+    now=TIMES,
+)
+def test_a_request_is_complete_only_when_every_machine_is_up(
+    plans: list[Planned] | None, servers: list[dict[str, Any]], looked_up: dict[str, Server | None], now: float
+) -> None:
+    found = acquire(asked(*plans) if plans else None, servers, looked_up, now)
+    assert_is_answer(found)
+    expected = len(plans) if plans else server_record.asked_for_count(servers)
+    if found["status"] == "complete":
+        assert set(results(found)) == {"succeed"}
+        assert all(one["privateIpAddress"] for one in found["machines"])
+        assert len(found["machines"]) >= expected
+    else:
+        assert found["status"] == "running" or found["message"]
+    if found["status"] != "running":
+        assert "executing" not in results(found)
+
+
+@given(seen=SEEN, now=TIMES)
+def test_a_return_is_complete_only_when_every_server_is_gone(seen: dict[str, Server | None], now: float) -> None:
+    machines = tuple(Returned(server_id(number), f"hf-{number}", "", 0) for number in (1, 2, 3))
+    found = status.returned(RETURN, Return(CREATED_AT, 1800, machines), seen, now)
+    assert_is_answer(found)
+    assert [one["machineId"] for one in found["machines"]] == [one.machine_id for one in machines]
+    if found["status"] == "complete":
+        for one in machines:
+            record = seen[one.machine_id]
+            assert record is status.GONE or record["status"] in {"DELETED", "SOFT_DELETED"}
+    if found["status"] != "running":
+        assert set(results(found)) <= {"succeed", "fail"}
+
+
+@given(reason=st.text(min_size=1), plans=PLANS)
+def test_an_outage_never_ends_a_request(reason: str, plans: list[Planned]) -> None:
+    found = status.unanswered(REQUEST, asked(*plans), reason)
+    assert_is_answer(found)
+    assert (found["status"], found["message"]) == ("running", reason)
+
+
+@given(tags=JSON)
+def test_only_a_list_of_tags_can_make_a_server_foreign(tags: object) -> None:
+    assert not server_record.is_foreign({"id": "4711", "tags": tags}) or isinstance(tags, list)

@@ -1,0 +1,399 @@
+"""The folder of facts: nothing recorded is one thing, something that cannot be read is another."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hfstack.errors import FactsUnreadable
+from hfstack.store.facts import END_OF_TIME, Acquire, Failed, Planned, Return, Returned, load_acquire, load_return
+from hfstack.store.request_list import load_stored, stored_requests
+from tests.unit.records import CREATED_AT, LAUNCHED_AT, REQUEST, RETURN, server_id
+from tests.unit.shapes import JSON
+
+ASKED = {"asked": CREATED_AT + 0.5, "templateId": "small", "names": ["hf-1", "hf-2"], "requestTimeout": 900}
+CREATED = {
+    "machines": [
+        {"name": "hf-1", "machineId": server_id(1), "message": ""},
+        {"name": "hf-2", "machineId": "", "message": "Quota exceeded"},
+    ]
+}
+LEAVING = {"machineId": server_id(1), "name": "hf-1", "privateIpAddress": "10.0.0.7", "launchtime": LAUNCHED_AT}
+RETURNING = {"asked": CREATED_AT, "returnTimeout": 600, "machines": [LEAVING]}
+
+
+FAILED = {
+    "machineId": server_id(1),
+    "name": "hf-1",
+    "privateIpAddress": "",
+    "launchtime": CREATED_AT,
+    "message": "the server is in ERROR",
+}
+
+
+def record(workdir: Path, request_id: str, **documents: object) -> Path:
+    """Record facts, each given as a document or as raw text."""
+    folder = workdir / "requests" / request_id
+    folder.mkdir(parents=True)
+    for name, document in documents.items():
+        text = document if isinstance(document, str) else json.dumps(document)
+        (folder / f"{name}.json").write_text(text, "utf-8")
+    return folder
+
+
+def unreadable_acquire(workdir: Path) -> str:
+    with pytest.raises(FactsUnreadable) as caught:
+        load_acquire(str(workdir), REQUEST)
+    return str(caught.value)
+
+
+def unreadable_return(workdir: Path) -> str:
+    with pytest.raises(FactsUnreadable) as caught:
+        load_return(str(workdir), RETURN)
+    return str(caught.value)
+
+
+# What is there
+
+
+@pytest.mark.parametrize("request_id", [REQUEST.upper(), REQUEST.replace("req", "Req"), f"{REQUEST}.", f".{REQUEST}"])
+def test_an_id_that_some_file_systems_take_for_another_has_no_folder(tmp_path: Path, request_id: str) -> None:
+    record(tmp_path, request_id, asked=ASKED)
+    assert load_acquire(str(tmp_path), request_id) is None
+
+
+def test_a_request_knows_what_was_asked_and_what_each_post_answered(tmp_path: Path) -> None:
+    record(tmp_path, REQUEST, asked=ASKED, created=CREATED)
+    assert load_acquire(str(tmp_path), REQUEST) == Acquire(
+        CREATED_AT + 0.5, 900, (Planned("hf-1", server_id(1), ""), Planned("hf-2", "", "Quota exceeded"))
+    )
+
+
+def test_a_request_whose_posts_are_under_way_knows_its_plan(tmp_path: Path) -> None:
+    record(tmp_path, REQUEST, asked=ASKED)
+    assert load_acquire(str(tmp_path), REQUEST) == Acquire(CREATED_AT + 0.5, 900, (Planned("hf-1"), Planned("hf-2")))
+
+
+def test_a_request_knows_which_servers_were_replaced(tmp_path: Path) -> None:
+    record(tmp_path, REQUEST, asked=ASKED, created={**CREATED, "replaced": [server_id(7)]})
+    found = load_acquire(str(tmp_path), REQUEST)
+    assert found
+    assert found.replaced == frozenset({server_id(7)})
+
+
+def test_a_request_knows_the_network_of_its_floating_ips(tmp_path: Path) -> None:
+    record(tmp_path, REQUEST, asked={**ASKED, "floatingNetwork": "net-ext"})
+    found = load_acquire(str(tmp_path), REQUEST)
+    assert found is not None
+    assert found.floating_network == "net-ext"
+
+
+def test_a_post_that_left_no_answer_leaves_its_plan(tmp_path: Path) -> None:
+    record(tmp_path, REQUEST, asked=ASKED, created={"machines": CREATED["machines"][:1]})
+    found = load_acquire(str(tmp_path), REQUEST)
+    assert found
+    assert found.machines == (Planned("hf-1", server_id(1)), Planned("hf-2"))
+
+
+def test_null_stands_for_no_text(tmp_path: Path) -> None:
+    record(tmp_path, REQUEST, asked=ASKED, created={"machines": [{"name": "hf-1", "machineId": None}]})
+    found = load_acquire(str(tmp_path), REQUEST)
+    assert found
+    assert found.machines[0] == Planned("hf-1")
+
+
+def test_a_return_knows_its_machines(tmp_path: Path) -> None:
+    record(tmp_path, RETURN, asked=RETURNING)
+    assert load_return(str(tmp_path), RETURN) == Return(
+        CREATED_AT, 600, (Returned(server_id(1), "hf-1", "10.0.0.7", LAUNCHED_AT),)
+    )
+
+
+def test_a_returned_machine_needs_no_more_than_its_id(tmp_path: Path) -> None:
+    record(tmp_path, RETURN, asked={**RETURNING, "machines": [{"machineId": server_id(1)}]})
+    found = load_return(str(tmp_path), RETURN)
+    assert found
+    assert found.machines == (Returned(server_id(1), "", "", CREATED_AT),)
+
+
+def test_keys_of_a_later_hfstack_are_passed_over(tmp_path: Path) -> None:
+    record(tmp_path, RETURN, asked={**RETURNING, "colour": "blue"})
+    assert load_return(str(tmp_path), RETURN)
+
+
+def test_a_request_knows_what_became_of_it(tmp_path: Path) -> None:
+    folder = record(tmp_path, REQUEST, asked=ASKED, polled={"polled": CREATED_AT})
+    (folder / "failed-hf-1.json").write_text(json.dumps(FAILED), "utf-8")
+    found = load_acquire(str(tmp_path), REQUEST)
+    assert found
+    assert (found.polled, found.ended) == (True, False)
+    assert found.failed == (Failed("hf-1", server_id(1), "hf-1", "", CREATED_AT, "the server is in ERROR"),)
+    (folder / "ended.json").write_text(json.dumps({"ended": CREATED_AT, "status": "complete_with_error"}), "utf-8")
+    found = load_acquire(str(tmp_path), REQUEST)
+    assert found
+    assert found.ended
+
+
+def test_a_return_knows_what_is_gone(tmp_path: Path) -> None:
+    folder = record(tmp_path, RETURN, asked=RETURNING, ended={"ended": CREATED_AT, "status": "complete"})
+    (folder / f"gone-{server_id(1)}.json").write_text("{}", "utf-8")
+    (folder / f".gone-{server_id(2)}.json.0123").write_text("{}", "utf-8")
+    found = load_return(str(tmp_path), RETURN)
+    assert found
+    assert (found.gone, found.ended) == (frozenset({server_id(1)}), True)
+
+
+# Nothing recorded
+
+
+@pytest.mark.parametrize("load", [load_acquire, load_return])
+def test_without_a_folder_nothing_is_recorded(tmp_path: Path, load: Any) -> None:
+    assert load(str(tmp_path), REQUEST) is None
+    (tmp_path / "requests").mkdir()
+    assert load(str(tmp_path), REQUEST) is None
+
+
+@pytest.mark.parametrize("load", [load_acquire, load_return])
+def test_a_folder_without_the_first_fact_says_nothing(tmp_path: Path, load: Any) -> None:
+    record(tmp_path, REQUEST, created=CREATED)
+    assert load(str(tmp_path), REQUEST) is None
+
+
+@pytest.mark.parametrize(
+    "request_id",
+    ["..", ".", "../evil", "req-1/../../evil", "/evil", "evil\\..", "", ".hidden", "req-1\n", "req\0", "ä"],
+)
+@pytest.mark.parametrize("load", [load_acquire, load_return])
+def test_an_id_never_leads_out_of_the_folder(tmp_path: Path, load: Any, request_id: str) -> None:
+    workdir = tmp_path / "work"
+    (workdir / "requests" / "req-1").mkdir(parents=True)
+    for folder in (tmp_path / "evil", workdir / "evil", workdir, tmp_path, workdir / "requests"):
+        folder.mkdir(exist_ok=True)
+        (folder / "asked.json").write_text(json.dumps(ASKED | RETURNING), "utf-8")
+    assert load(str(workdir), request_id) is None
+
+
+# What cannot be read concludes nothing
+
+
+@pytest.mark.parametrize("load", [load_acquire, load_return])
+def test_a_missing_work_directory_is_not_an_empty_one(tmp_path: Path, load: Any) -> None:
+    missing = str(tmp_path / "not-mounted")
+    with pytest.raises(FactsUnreadable) as caught:
+        load(missing, REQUEST)
+    assert str(caught.value) == f"the work directory {missing} is not there, so nothing can be said of this request"
+
+
+def test_a_work_directory_that_nobody_named_is_said_so() -> None:
+    with pytest.raises(FactsUnreadable) as caught:
+        load_acquire("", REQUEST)
+    assert str(caught.value) == (
+        "none of HF_PROVIDER_WORKDIR, HF_WORKDIR and PRO_DATA_DIR is set, so nothing can be said of this request"
+    )
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"asked": 17', "\0\0\0\0", "[" * 100_000, "1" * 10_000])
+def test_a_corrupt_fact_is_named(tmp_path: Path, text: str) -> None:
+    folder = record(tmp_path, REQUEST, asked=text)
+    assert unreadable_acquire(tmp_path) == f"{folder / 'asked.json'} is not JSON"
+
+
+@pytest.mark.parametrize("text", ["[]", "null", '"asked"', "17"])
+def test_a_fact_is_an_object(tmp_path: Path, text: str) -> None:
+    folder = record(tmp_path, REQUEST, asked=text)
+    assert unreadable_acquire(tmp_path) == f"{folder / 'asked.json'} is not a JSON object"
+
+
+def test_a_corrupt_answer_of_the_posts_is_no_plan(tmp_path: Path) -> None:
+    folder = record(tmp_path, REQUEST, asked=ASKED, created="{")
+    assert unreadable_acquire(tmp_path) == f"{folder / 'created.json'} is not JSON"
+
+
+def test_a_fact_that_the_system_does_not_give_out_is_unreadable(tmp_path: Path) -> None:
+    folder = record(tmp_path, REQUEST)
+    (folder / "asked.json").mkdir()
+    assert unreadable_acquire(tmp_path) == f"cannot read {folder / 'asked.json'}: Is a directory"
+
+
+def test_a_folder_that_the_system_does_not_give_out_is_unreadable(tmp_path: Path) -> None:
+    (tmp_path / "requests").mkdir()
+    (tmp_path / "requests" / REQUEST).symlink_to(REQUEST)
+    assert "Too many levels of symbolic links" in unreadable_acquire(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_fact_that_is_not_permitted_is_unreadable(tmp_path: Path) -> None:
+    folder = record(tmp_path, REQUEST, asked=ASKED)
+    (folder / "asked.json").chmod(0)
+    assert unreadable_acquire(tmp_path) == f"cannot read {folder / 'asked.json'}: Permission denied"
+
+
+INFINITY = float("inf")
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param({"names": None}, id="names-null"),
+        pytest.param({"names": "hf-1"}, id="names-string"),
+        pytest.param({"names": [1]}, id="names-numbers"),
+        pytest.param({"asked": None}, id="asked-null"),
+        pytest.param({"asked": "yesterday"}, id="asked-word"),
+        pytest.param({"asked": NAN}, id="asked-nan"),
+        pytest.param({"asked": INFINITY}, id="asked-infinite"),
+        pytest.param({"asked": -1}, id="asked-before-1970"),
+        pytest.param({"asked": 1e300}, id="asked-after-the-sun"),
+        pytest.param({"asked": []}, id="asked-list"),
+        pytest.param({"requestTimeout": None}, id="timeout-null"),
+        pytest.param({"requestTimeout": INFINITY}, id="timeout-infinite"),
+        pytest.param({"requestTimeout": {}}, id="timeout-object"),
+        pytest.param({"floatingNetwork": ["net-ext"]}, id="floating-network-list"),
+    ],
+)
+def test_a_request_of_the_wrong_shape_is_unreadable(tmp_path: Path, wrong: dict[str, object]) -> None:
+    folder = record(tmp_path, REQUEST, asked=ASKED | wrong, created=CREATED)
+    assert unreadable_acquire(tmp_path).startswith(f"the facts in {folder} are malformed (")
+
+
+@pytest.mark.parametrize("key", ["asked", "names", "requestTimeout"])
+def test_a_request_without_a_key_is_unreadable(tmp_path: Path, key: str) -> None:
+    folder = record(tmp_path, REQUEST, asked={name: value for name, value in ASKED.items() if name != key})
+    assert unreadable_acquire(tmp_path) == f"the facts in {folder} are malformed (KeyError: '{key}')"
+
+
+@pytest.mark.parametrize(
+    "created",
+    [
+        pytest.param({}, id="no-machines"),
+        pytest.param({"machines": None}, id="null"),
+        pytest.param({"machines": ["hf-1"]}, id="names"),
+        pytest.param({"machines": [{"name": 1}]}, id="name-number"),
+        pytest.param({"machines": [{"name": "hf-1", "machineId": 7}]}, id="id-number"),
+        pytest.param({"machines": [{"name": "hf-1", "message": ["no"]}]}, id="message-list"),
+    ],
+)
+def test_answers_of_the_wrong_shape_are_unreadable(tmp_path: Path, created: object) -> None:
+    record(tmp_path, REQUEST, asked=ASKED, created=created)
+    assert "malformed" in unreadable_acquire(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param({"machineId": None}, id="id-null"),
+        pytest.param({"machineId": ""}, id="id-empty"),
+        pytest.param({"message": None}, id="message-null"),
+        pytest.param({"launchtime": "soon"}, id="launchtime-word"),
+        pytest.param({"launchtime": INFINITY}, id="launchtime-infinite"),
+        pytest.param({"privateIpAddress": 7}, id="address-number"),
+    ],
+)
+def test_a_failure_of_the_wrong_shape_is_unreadable(tmp_path: Path, wrong: dict[str, object]) -> None:
+    folder = record(tmp_path, REQUEST, asked=ASKED)
+    (folder / "failed-hf-1.json").write_text(json.dumps(FAILED | wrong), "utf-8")
+    assert "malformed" in unreadable_acquire(tmp_path)
+
+
+@pytest.mark.parametrize("load", [load_acquire, load_return])
+def test_a_folder_that_cannot_be_listed_is_unreadable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load: Any
+) -> None:
+    def stale(_: str) -> list[str]:
+        raise OSError(116, "Stale file handle")
+
+    folder = record(tmp_path, REQUEST, asked=ASKED | RETURNING)
+    monkeypatch.setattr(os, "listdir", stale)
+    with pytest.raises(FactsUnreadable) as caught:
+        load(str(tmp_path), REQUEST)
+    assert str(caught.value) == f"cannot read {folder}: Stale file handle"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param({"machines": None}, id="machines-null"),
+        pytest.param({"machines": [None]}, id="machine-null"),
+        pytest.param({"machines": [server_id(1)]}, id="machine-string"),
+        pytest.param({"machines": [{"name": "hf-1"}]}, id="no-id"),
+        pytest.param({"machines": [LEAVING | {"machineId": ""}]}, id="id-empty"),
+        pytest.param({"machines": [LEAVING | {"machineId": 7}]}, id="id-number"),
+        pytest.param({"machines": [LEAVING | {"name": 7}]}, id="name-number"),
+        pytest.param({"machines": [LEAVING | {"launchtime": "soon"}]}, id="launchtime-word"),
+        pytest.param({"machines": [LEAVING | {"launchtime": INFINITY}]}, id="launchtime-infinite"),
+        pytest.param({"asked": NAN}, id="asked-nan"),
+        pytest.param({"asked": 1e300}, id="asked-after-the-sun"),
+        pytest.param({"returnTimeout": "long"}, id="timeout-word"),
+    ],
+)
+def test_a_return_of_the_wrong_shape_is_unreadable(tmp_path: Path, wrong: dict[str, object]) -> None:
+    record(tmp_path, RETURN, asked=RETURNING | wrong)
+    assert "malformed" in unreadable_return(tmp_path)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(asked=st.fixed_dictionaries({}, optional=dict.fromkeys({*ASKED, *RETURNING}, JSON)), created=JSON)
+def test_any_facts_are_read_or_unreadable(tmp_path: Path, asked: object, created: object) -> None:
+    folder = tmp_path / "requests" / REQUEST
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "asked.json").write_text(json.dumps(asked), "utf-8")
+    (folder / "created.json").write_text(json.dumps(created), "utf-8")
+    for load in (load_acquire, load_return):
+        try:
+            found = load(str(tmp_path), REQUEST)
+        except FactsUnreadable:
+            continue
+        assert found
+        assert 0 <= found.asked < END_OF_TIME
+
+
+# All requests
+
+
+def test_a_whole_folder(tmp_path: Path) -> None:
+    folder = record(tmp_path, REQUEST, asked=ASKED, created=CREATED, ended={"machineIds": [server_id(1)]})
+    os.utime(folder / "created.json", (2e9, 2e9))
+    found = load_stored(str(tmp_path), REQUEST)
+    assert found == (REQUEST, load_acquire(str(tmp_path), REQUEST), True, frozenset({server_id(1)}), 2e9)
+    record(tmp_path, RETURN, asked=RETURNING)
+    found = load_stored(str(tmp_path), RETURN)
+    assert found[1:4] == (load_return(str(tmp_path), RETURN), False, None)
+
+
+def test_an_empty_folder_is_as_old_as_itself(tmp_path: Path) -> None:
+    folder = record(tmp_path, REQUEST)
+    os.utime(folder, (1e9, 1e9))
+    assert load_stored(str(tmp_path), REQUEST) == (REQUEST, None, False, None, 1e9)
+
+
+@pytest.mark.parametrize("told", ["all", [7], {}])
+def test_an_end_of_the_wrong_shape_is_malformed(tmp_path: Path, told: object) -> None:
+    record(tmp_path, REQUEST, asked=ASKED, ended={"machineIds": told})
+    with pytest.raises(FactsUnreadable, match="malformed"):
+        load_stored(str(tmp_path), REQUEST)
+
+
+def test_a_folder_that_vanished_is_unreadable(tmp_path: Path) -> None:
+    with pytest.raises(FactsUnreadable, match="cannot read"):
+        load_stored(str(tmp_path), REQUEST)
+
+
+def test_requests_are_listed_and_nothing_else(tmp_path: Path) -> None:
+    assert stored_requests(str(tmp_path)) == []
+    for name in (RETURN, REQUEST, ".req-hidden", "notes"):
+        record(tmp_path, name)
+    assert stored_requests(str(tmp_path)) == [REQUEST, RETURN]
+
+
+def test_a_work_directory_that_is_not_there_lists_nothing(tmp_path: Path) -> None:
+    with pytest.raises(FactsUnreadable, match="is not there"):
+        stored_requests(str(tmp_path / "gone"))
+    (tmp_path / "requests").write_text("")
+    with pytest.raises(FactsUnreadable, match="cannot read"):
+        stored_requests(str(tmp_path))

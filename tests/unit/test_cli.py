@@ -1,0 +1,281 @@
+"""From argv to one JSON document on stdout and an exit code."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import types
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from hfstack import __version__, cli
+from hfstack.cloud import sdk
+from hfstack.environment import Environment
+from hfstack.log import Log
+
+EMPTY = '{"requests": []}'
+
+
+@pytest.fixture
+def env(environment: Environment) -> dict[str, str]:
+    return {
+        "HF_PROVIDER_NAME": "bank",
+        "HF_PROVIDER_CONFDIR": environment.confdir,
+        "HF_PROVIDER_WORKDIR": environment.workdir,
+        "HF_PROVIDER_LOGDIR": environment.logdir,
+        "EGOSC_INSTANCE_HOST": "master1",
+        "PATH": os.environ["PATH"],
+    }
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """Undo what a call does to Python's own logging."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers, root.level = handlers, level
+    logging.captureWarnings(capture=False)
+
+
+class Ended(NamedTuple):
+    """How a process ended."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+
+
+def call(*arguments: str, env: dict[str, str], stdin: bytes = b"") -> Ended:
+    """Run the command as a process."""
+    command = [sys.executable, "-m", "hfstack", "getRequestStatus", *arguments]
+    done = subprocess.run(command, env=env, input=stdin, capture_output=True)
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def written(tmp_path: Path, text: str, name: str = "hf_in_Q2kSeS") -> str:
+    path = tmp_path / name
+    path.write_text(text, "utf-8")
+    return str(path)
+
+
+# As a process
+
+
+def test_the_answer_is_one_document_and_a_newline(tmp_path: Path, env: dict[str, str]) -> None:
+    assert call("-f", written(tmp_path, EMPTY), env=env) == Ended(0, b'{"requests": []}\n', b"")
+
+
+def test_a_dash_reads_standard_input(env: dict[str, str]) -> None:
+    assert call("-f", "-", env=env, stdin=EMPTY.encode()) == Ended(0, b'{"requests": []}\n', b"")
+
+
+def test_the_answer_is_utf_8_whatever_the_locale(tmp_path: Path, env: dict[str, str]) -> None:
+    document = '{"requests": {"requestId": "räq \\ud800"}}'
+    ended = call("-f", written(tmp_path, document), env=env | {"LC_ALL": "C", "PYTHONIOENCODING": "latin-1"})
+    assert (ended.exit_code, ended.stderr) == (0, b"")
+    assert ended.stdout.endswith(b"}\n")
+    assert ended.stdout.count(b"\n") == 1
+    found = json.loads(ended.stdout.decode("utf-8"))["requests"]
+    assert found == {
+        "requestId": "räq ?",
+        "status": "complete_with_error",
+        "message": "this id names no request of hfstack",
+        "machines": [],
+    }
+
+
+def test_a_mistake_is_a_message_and_exit_1(tmp_path: Path, env: dict[str, str]) -> None:
+    path = written(tmp_path, '{"requests": {}}')
+    assert call("-f", path, env=env) == Ended(
+        1, json.dumps({"message": f"{path}: requests.requestId is missing"}).encode() + b"\n", b""
+    )
+
+
+def test_the_folder_it_is_called_from_does_not_matter(tmp_path: Path, env: dict[str, str]) -> None:
+    (tmp_path / "in put").mkdir()
+    written(tmp_path / "in put", EMPTY)
+    done = subprocess.run(
+        [sys.executable, "-m", "hfstack", "getRequestStatus", "-f", "hf_in_Q2kSeS"],
+        env=env | {"PYTHONPATH": str(Path(cli.__file__).parents[1])},
+        cwd=tmp_path / "in put",
+        capture_output=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b'{"requests": []}\n', b"")
+
+
+@pytest.mark.parametrize("target", ["closed", "full", "nobody-reads"])
+def test_an_answer_that_cannot_be_written_is_exit_1_without_noise(
+    tmp_path: Path, env: dict[str, str], target: str
+) -> None:
+    redirection = {"closed": ">&-", "full": ">/dev/full", "nobody-reads": ""}[target]
+    command = [
+        "sh",
+        "-c",
+        f'exec "$0" -m hfstack getRequestStatus -f "$1" {redirection}',
+        sys.executable,
+        written(tmp_path, EMPTY),
+    ]
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(command, env=env, stdout=writing, stderr=subprocess.PIPE)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_a_closed_standard_input_is_a_message(env: dict[str, str]) -> None:
+    command = ["sh", "-c", 'exec "$0" -m hfstack getRequestStatus -f - <&-', sys.executable]
+    done = subprocess.run(command, env=env, capture_output=True)
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert json.loads(done.stdout) == {"message": "cannot read standard input: it is closed"}
+
+
+# In process
+
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def run(env: dict[str, str], capsysbinary: pytest.CaptureFixture[bytes]) -> Run:
+    """Run the command in this process; returns exit code and stdout."""
+
+    def run(*arguments: str, **changes: str) -> tuple[int, str]:
+        exit_code = cli.run("getRequestStatus", arguments, env | changes)
+        out, err = capsysbinary.readouterr()
+        assert err == b""
+        return exit_code, out.decode("utf-8")
+
+    return run
+
+
+def message(ended: tuple[int, str]) -> str:
+    exit_code, text = ended
+    document = json.loads(text)
+    assert (exit_code, list(document), text[-2:]) == (1, ["message"], "}\n")
+    return str(document["message"])
+
+
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_says_how_it_is_called(run: Run, option: str) -> None:
+    exit_code, text = run(option)
+    assert exit_code == 0
+    assert text.startswith("usage: getRequestStatus -f FILE\n")
+    assert "HF_PROVIDER_CONFDIR" in text
+
+
+def test_version_is_said(run: Run) -> None:
+    assert run("--version") == (0, f"hfstack {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        pytest.param((), "nothing", id="nothing"),
+        pytest.param(("-f",), "-f", id="no-file"),
+        pytest.param(("-f", ""), "-f ", id="empty-file"),
+        pytest.param(("in.json",), "in.json", id="no-option"),
+        pytest.param(("-x", "in.json"), "-x in.json", id="unknown-option"),
+        pytest.param(("-f", "in.json", "more"), "-f in.json more", id="too-much"),
+        pytest.param(("-f", "in.json", "--help"), "-f in.json --help", id="help-too-late"),
+    ],
+)
+def test_a_mistake_in_the_arguments_is_a_message(run: Run, arguments: tuple[str, ...], found: str) -> None:
+    assert message(run(*arguments)) == (
+        f"arguments: found {found}, wanted getRequestStatus -f FILE (or --help, --version)"
+    )
+
+
+def test_the_input_is_looked_at_before_the_configuration(run: Run, tmp_path: Path) -> None:
+    missing = str(tmp_path / "gone.json")
+    found = message(run("-f", missing, HF_PROVIDER_CONFDIR=str(tmp_path / "gone")))
+    assert found == f"cannot read {missing}: No such file or directory"
+
+
+def test_a_broken_configuration_is_exit_1(run: Run, tmp_path: Path) -> None:
+    gone = str(tmp_path / "gone")
+    found = message(run("-f", written(tmp_path, EMPTY), HF_PROVIDER_CONFDIR=gone))
+    assert found == f"the configuration folder {gone} is not there"
+
+
+def test_a_broken_time_budget_is_exit_1(run: Run, tmp_path: Path) -> None:
+    found = message(run("-f", written(tmp_path, EMPTY), HF_PROVIDER_ACTION_TIMEOUT="soon"))
+    assert found.startswith("HF_PROVIDER_ACTION_TIMEOUT is 'soon'")
+
+
+def test_a_mistake_is_logged_too(run: Run, logged: Callable[[], str]) -> None:
+    run("-x")
+    assert " getRequestStatus ERROR - arguments: found -x, wanted " in logged()
+
+
+def test_the_configured_level_holds_for_the_command(
+    run: Run, environment: Environment, tmp_path: Path, logged: Callable[[], str]
+) -> None:
+    (Path(environment.confdir) / "bankprov_config.json").write_text('{"logLevel": "LOG_ERROR"}', "utf-8")
+    path = written(tmp_path, '{"requests": {"requestId": "räq"}}')
+    assert run("-f", path, HF_LOGLEVEL="LOG_DEBUG")[0] == 0
+    assert logged() == ""
+
+
+def test_a_log_that_cannot_be_written_does_not_matter(run: Run, tmp_path: Path) -> None:
+    path = written(tmp_path, EMPTY)
+    assert run("-f", path, HF_PROVIDER_LOGDIR=path) == (0, EMPTY + "\n")
+
+
+def test_an_error_of_our_own_is_one_document_and_a_line_with_the_place(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: Callable[[], str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise LookupError("no such thing")
+
+    module = types.ModuleType("broken_command")
+    monkeypatch.setattr(module, "run", fail, raising=False)
+    monkeypatch.setitem(sys.modules, "broken_command", module)
+    monkeypatch.setitem(cli.COMMANDS, "getRequestStatus", "broken_command")
+    found = message(run("-f", written(tmp_path, EMPTY)))
+    assert found == f"internal error in hfstack {__version__}: LookupError"
+    assert "ERROR - internal error: LookupError: no such thing at test_cli.py:" in logged()
+    assert "< cli.py:" in logged()
+
+
+def test_what_libraries_warn_about_goes_to_the_log(log: Log, logged: Callable[[], str]) -> None:
+    sdk.capture_library_logs(log)
+    logging.getLogger("keystoneauth.session").warning("retry %d", 1)
+    logging.getLogger("keystoneauth.session").debug("X-Auth-Token: hunter2")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(capture=True)
+        warnings.warn("insecure", stacklevel=1)
+    assert "WARNING - keystoneauth.session: retry 1\n" in logged()
+    assert "insecure" in logged()
+    assert "hunter2" not in logged()
+
+
+# By the program's name
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        pytest.param(["/opt/hf/getRequestStatus", "--version"], id="program"),
+        pytest.param(["C:/hf/getRequestStatus.exe".replace("/", os.sep), "--version"], id="windows"),
+        pytest.param(["/opt/hf/GETREQUESTSTATUS.EXE", "getRequestStatus", "--version"], id="by-argument"),
+        pytest.param(["/src/hfstack/__main__.py", "getRequestStatus", "--version"], id="module"),
+    ],
+)
+def test_the_programs_name_is_the_command(
+    argv: list[str], monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    monkeypatch.setattr(sys, "argv", argv)
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 0
+    assert capsysbinary.readouterr() == (f"hfstack {__version__}\n".encode(), b"")
