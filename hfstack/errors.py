@@ -9,6 +9,48 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from hfstack._typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    RefusalCode = Literal[
+        "BadRequest",
+        "FloatingIpRefused",
+        "FloatingIpUnknown",
+        "Forbidden",
+        "MaxNumberReached",
+        "NotAcceptable",
+        "NotActive",
+        "NotExternal",
+        "NotFound",
+        "NotUnique",
+        "QuotaExceeded",
+        "Timeout",
+        "TooManyRequests",
+        "Unauthorized",
+        "ZoneUnavailable",
+    ]
+
+REFUSAL_CODES: Mapping[RefusalCode, str] = {
+    "BadRequest": "Nova refuses the server as the template describes it",
+    "FloatingIpRefused": "Neutron refuses a floating IP for a reason other than the quota",
+    "FloatingIpUnknown": "Neutron gave no clear answer, and no floating IP of the machine can be found",
+    "Forbidden": "the account may not create servers",
+    "MaxNumberReached": "the template's `maxNumber` would be exceeded",
+    "NotAcceptable": "Nova is too old for hfstack",
+    "NotActive": "the image is not active",
+    "NotExternal": "the floating network is not external",
+    "NotFound": "the image, flavor, network, security group, server group or key pair does not exist",
+    "NotUnique": "the name stands for more than one resource",
+    "QuotaExceeded": "the project's quota is used up",
+    "Timeout": "the call ran out of time before the server was requested",
+    "TooManyRequests": "Nova limits the rate of requests",
+    "Unauthorized": "Nova refuses the token, even after a new login",
+    "ZoneUnavailable": "the availability zone does not exist or is not available",
+}
+"""Every code of a `Refusal`, with its meaning. LSF shows the code; docs/hostfactory-setup.md lists them."""
+
 
 def one_line(text: str) -> str:
     """Fold white space and cut, so that a foreign text fits a message."""
@@ -68,12 +110,12 @@ class NothingReported(Exception):
 
 
 class Refusal(Exception):
-    """What was asked for cannot be done, and asking again changes nothing. Exit 1 with a message.
+    """The request cannot be met, and a repeated call would not change that. Exit 1 with a message.
 
-    `code` says the kind of reason in one word, which LSF is told too.
+    `code` is one of `REFUSAL_CODES`; the message to LSF begins with it.
     """
 
-    def __init__(self, reason: str, code: str) -> None:
+    def __init__(self, reason: str, code: RefusalCode) -> None:
         super().__init__(reason)
         self.code = code
 

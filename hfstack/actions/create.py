@@ -18,6 +18,7 @@ from hfstack.rules import server_record
 if TYPE_CHECKING:
     from hfstack.cloud.nova import Nova
     from hfstack.context import Context
+    from hfstack.errors import RefusalCode
     from hfstack.rules.server_record import Server
 
 Documents = Mapping[str, Mapping[str, Any]]
@@ -40,7 +41,7 @@ class Created(NamedTuple):
     machine_id: str = ""
     message: str = ""
     """Why there is no server."""
-    code: str = ""
+    code: RefusalCode | None = None
     """The same in one word."""
 
 

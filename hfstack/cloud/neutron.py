@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import urllib.parse
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hfstack.cloud.client import ServiceClient, in_parallel, openstack_ids, rows, said
 from hfstack.cloud.transport import Unreachable
 from hfstack.errors import CloudTrouble, Refusal, explain
 from hfstack.rules.floating_ip import FloatingIP
+
+if TYPE_CHECKING:
+    from hfstack.errors import RefusalCode
 
 
 class Neutron:
@@ -78,7 +81,7 @@ class FloatingIPs:
         reply = self.service.once("POST", "/floatingips", {"floatingip": wanted})
         if 400 <= reply.status < 500:
             words = said(reply)
-            code = "QuotaExceeded" if "quota" in words.lower() else "FloatingIpRefused"
+            code: RefusalCode = "QuotaExceeded" if "quota" in words.lower() else "FloatingIpRefused"
             raise Refusal(f"Neutron gives it no floating IP: {reply.status} {words}".rstrip(), code)
         if reply.status != 201:
             raise self.service.refusal(reply)

@@ -21,7 +21,9 @@ from hfstack.rules import server_record
 from hfstack.rules.server_record import Server
 
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Final
+
+    from hfstack.errors import RefusalCode
 
 MICROVERSION = "2.79"
 
@@ -36,7 +38,7 @@ CLOCK_SKEW = 300
 NO_ZONE = "availability zone is not available"
 """What Nova says of a zone that is not there, or has no host that is up (nova/compute/api.py)."""
 
-ZONE_UNAVAILABLE = "ZoneUnavailable"
+ZONE_UNAVAILABLE: Final = "ZoneUnavailable"
 """The code of that refusal: another zone may do."""
 
 PLAIN_NAME = r"[A-Za-z0-9-]+\Z"
@@ -184,13 +186,14 @@ def refused(reply: Reply) -> Refusal:
     words = said(reply)
     if reply.status == 403 and ("quota" in words.lower() or "exceeded" in words.lower()):
         return Refusal(f"the project's quota does not allow it: {words}", "QuotaExceeded")
-    meaning, code = {
+    meanings: dict[int, tuple[str, RefusalCode]] = {
         401: ("Nova refuses the token, even after a new login", "Unauthorized"),
         403: ("this account is not permitted to create it", "Forbidden"),
         406: (f"Nova does not know microversion {MICROVERSION}: it is too old for hfstack", "NotAcceptable"),
         413: ("Nova gets too many requests", "TooManyRequests"),
         429: ("Nova gets too many requests", "TooManyRequests"),
-    }.get(reply.status, ("Nova refuses the server as it is described", "BadRequest"))
+    }
+    meaning, code = meanings.get(reply.status, ("Nova refuses the server as it is described", "BadRequest"))
     code = ZONE_UNAVAILABLE if NO_ZONE in words else code
     return Refusal(f"{meaning}: {reply.status} {words}".rstrip(), code)
 

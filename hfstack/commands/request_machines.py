@@ -127,8 +127,8 @@ def make_addressed(
 
 def summed_up(made: Sequence[Created], request_id: str, context: Context) -> schema.RequestAnswer:
     """Return the answer. Raises `Refusal` if there is nothing to wait for."""
-    refused = [one for one in made if one.message]
-    words = f"{len(refused)} of {len(made)} machines were refused; {refused[0].message}" if refused else ""
+    refused = [Refusal(one.message, one.code) for one in made if one.code]
+    words = f"{len(refused)} of {len(made)} machines were refused; {refused[0]}" if refused else ""
     context.log.info(f"{len(made) - len(refused)} of {len(made)} machines asked for" + (f"; {words}" if words else ""))
     if len(refused) == len(made):
         raise Refusal(words, refused[0].code)
