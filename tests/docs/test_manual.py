@@ -57,7 +57,7 @@ def test_the_examples_are_the_pages_own() -> None:
     found = examples.examples(SETUP)
     blocks = re.findall(r"^```(?:json|yaml)\n(.*?)^```$", SETUP, re.MULTILINE | re.DOTALL)
     # a requestor's file is the site's own: the page shows one line of it
-    assert list(found.values()) == [block for block in blocks if json_or_yaml(block) != {"providers": ["osprov"]}]
+    assert list(found.values()) == [block for block in blocks if json_or_yaml(block) != {"providers": ["osinst"]}]
     assert len(found) == SETUP.count("<!-- example: ")
     for name in found:
         # the page calls the file so, somewhere before it
@@ -65,7 +65,7 @@ def test_the_examples_are_the_pages_own() -> None:
 
 
 def test_the_examples_hold_no_secret() -> None:
-    (cloud,) = yaml.safe_load(examples.examples(SETUP)["osprov/clouds.yaml"])["clouds"].values()
+    (cloud,) = yaml.safe_load(examples.examples(SETUP)["osinst/clouds.yaml"])["clouds"].values()
     assert cloud["auth"]["application_credential_secret"] == "SECRET"
 
 

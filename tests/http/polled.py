@@ -28,7 +28,7 @@ class Polled:
         sandbox.write_clouds_yaml(str(clouds))
         self.site = Site(folder / "site", program, clouds)
         self.request_id = f"req-{uuid.uuid4()}"
-        tags = ["hostfactory", "hfp:osprov", f"hf:{self.request_id}"]
+        tags = ["hostfactory", "hfp:osinst", f"hf:{self.request_id}"]
         wanted = {"count": servers, "name_prefix": "hf-polled", "tags": tags}
         self.ids: list[str] = self.control("POST", "/servers", wanted)["ids"]
         names = [f"hf-polled-{number}" for number in range(1, servers + 1)]

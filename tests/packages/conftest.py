@@ -74,7 +74,7 @@ def small_tree(tmp_path_factory: pytest.TempPathFactory, package: Path) -> Path:
     unpacked = tmp_path_factory.mktemp("unpacked")
     unpack(package, unpacked)
     shutil.copytree(unpacked / EXAMPLES, tree / "share" / "examples")
-    with (tree / "share" / "examples" / "osprov" / "clouds.yaml").open("a", encoding="utf-8") as file:
+    with (tree / "share" / "examples" / "osinst" / "clouds.yaml").open("a", encoding="utf-8") as file:
         file.write("# as it was\n")
     (tree / "share" / "doc").mkdir()
     (tree / "share" / "doc" / "OLD").write_text("gone with the next version\n", "utf-8")

@@ -80,15 +80,15 @@ def point(system: System, prefix: str, tmp_path: Path, sandbox: Sandbox) -> Host
     examples = system.root / prefix.lstrip("/") / "share" / "examples"
     conf = tmp_path / "hostfactory" / "conf"
     shutil.copytree(examples / "symphony-7.3", conf)
-    shutil.copytree(examples / "osprov", conf / "providers" / "osprov")
+    shutil.copytree(examples / "osinst", conf / "providers" / "osinst")
     plugins = conf / "hostProviderPlugins.json"
     plugins.write_text(plugins.read_text("utf-8").replace("/opt/hfstack", prefix), "utf-8")
-    for path in (conf / "providers" / "osprov").glob("*.json"):
+    for path in (conf / "providers" / "osinst").glob("*.json"):
         text = path.read_text("utf-8")
         for theirs, ours in SITE.items():
             text = text.replace(f'"{theirs}"', f'"{ours}"')
         path.write_text(text, "utf-8")
-    fill_in_credentials(conf / "providers" / "osprov" / "clouds.yaml", sandbox, tmp_path)
+    fill_in_credentials(conf / "providers" / "osinst" / "clouds.yaml", sandbox, tmp_path)
     return HostFactory(tmp_path / "hostfactory", system.root)
 
 

@@ -21,9 +21,9 @@ def changed(report: str) -> set[str]:
 def site(system: System) -> dict[Path, str]:
     """Files of the site's own, outside of the package's folder: HostFactory's configuration, records, logs."""
     files = {
-        system.root / "ego" / "conf" / "providers" / "osprov" / "clouds.yaml": "secret",
+        system.root / "ego" / "conf" / "providers" / "osinst" / "clouds.yaml": "secret",
         system.root / "ego" / "work" / "requests" / "req-1" / "asked.json": "{}",
-        system.root / "ego" / "log" / "osprov-provider.host.log": "a line\n",
+        system.root / "ego" / "log" / "osinst-provider.host.log": "a line\n",
     }
     for path, text in files.items():
         path.parent.mkdir(parents=True)
@@ -33,7 +33,7 @@ def site(system: System) -> dict[Path, str]:
 
 def edit(system: System, site: dict[Path, str]) -> None:
     """Change an example, add a file beside it."""
-    for name, text in (("osprov/clouds.yaml", "clouds: {mine: {}}\n"), ("osprov/mine.yaml", "mine\n")):
+    for name, text in (("osinst/clouds.yaml", "clouds: {mine: {}}\n"), ("osinst/mine.yaml", "mine\n")):
         path = system.root / EXAMPLES / name
         path.write_text(text, "utf-8")
         site[path] = text
@@ -77,7 +77,7 @@ def test_an_upgrade_keeps_what_the_site_has(system: System, site: dict[Path, str
     assert "clouds.yaml.rpmnew" in said
     assert system.installed() == [package.stem]
     assert_kept(site)
-    assert changed(system.rpm("-V", "--nodeps", "hfstack", code=1)) == {f"/{EXAMPLES}/osprov/clouds.yaml"}
+    assert changed(system.rpm("-V", "--nodeps", "hfstack", code=1)) == {f"/{EXAMPLES}/osinst/clouds.yaml"}
     assert not (system.root / "opt/hfstack/share/doc/OLD").exists()
 
 
@@ -102,14 +102,14 @@ def test_an_erased_package_leaves_what_the_site_has(
     before = system.files()
     system.install("-i", package, "--prefix", f"/{prefix}")
     assert system.rpm("-V", "--nodeps", "hfstack") == ""
-    folder = system.root / prefix / "share" / "examples" / "osprov"
+    folder = system.root / prefix / "share" / "examples" / "osinst"
     (folder / "clouds.yaml").write_text("mine", "utf-8")
     (folder / "mine.yaml").write_text("mine", "utf-8")
     said = system.rpm("-e", "hfstack")
     assert "saved as" in said
     assert system.installed() == []
     assert_kept(site)
-    left = {f"{prefix}/share/examples/osprov/{name}" for name in ("clouds.yaml.rpmsave", "mine.yaml")}
+    left = {f"{prefix}/share/examples/osinst/{name}" for name in ("clouds.yaml.rpmsave", "mine.yaml")}
     assert system.files() == before | left
 
 

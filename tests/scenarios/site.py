@@ -114,7 +114,7 @@ class Site:
             "PATH": os.environ["PATH"],
             "HOME": str(self.confdir.parent),
             "LANG": "C",
-            "HF_PROVIDER_NAME": "osprov",
+            "HF_PROVIDER_NAME": "osinst",
             "HF_PROVIDER_CONFDIR": str(self.confdir),
             "HF_PROVIDER_WORKDIR": str(self.workdir),
             "HF_PROVIDER_LOGDIR": str(self.logdir),

@@ -11,7 +11,7 @@ from tests.scenarios.clouds import Cloud, new_id, until
 from tests.scenarios.site import Site
 
 
-def ours(request_id: str, provider: str = "osprov") -> list[str]:
+def ours(request_id: str, provider: str = "osinst") -> list[str]:
     """Return the tags of a server that this provider instance has made."""
     return ["hostfactory", f"hfp:{provider}", f"hf:{request_id}"]
 
@@ -107,7 +107,7 @@ def test_after_the_end_of_a_request_its_machines_are_hostfactorys(cloud: Cloud, 
     [
         pytest.param(["hostfactory"], True, id="without the provider's tag"),
         pytest.param(["hostfactory", "hfp:another"], True, id="of another provider"),
-        pytest.param(["hostfactory", "hfp:osprov"], False, id="by tag alone"),
+        pytest.param(["hostfactory", "hfp:osinst"], False, id="by tag alone"),
     ],
 )
 def test_servers_that_are_not_this_requests_of_ours_live_on(

@@ -21,11 +21,11 @@ def test_a_whole_life(cloud: Cloud, site: Site) -> None:
     servers = servers_of(cloud, request_id)
     assert {server["metadata"]["hf_floating_network"] for server in servers} == {cloud.external}
     taken = cloud.taken()
-    assert sorted(taken.values()) == sorted(f"hfstack osprov {request_id} {server['name']}" for server in servers)
+    assert sorted(taken.values()) == sorted(f"hfstack osinst {request_id} {server['name']}" for server in servers)
     done = ended(site, request_id)
     assert done["status"] == "complete"
     for machine in done["machines"]:
-        assert taken[machine["publicIpAddress"]] == f"hfstack osprov {request_id} {machine['name']}"
+        assert taken[machine["publicIpAddress"]] == f"hfstack osinst {request_id} {machine['name']}"
         until(partial(shows, cloud, machine), "Nova to show the floating IP beside the private address")
     assert site.poll_one(request_id) == done, "Nova shows what Neutron has told before"
     return_id = site.ask("requestReturnMachines", {"machines": done["machines"]})["requestId"]
@@ -127,7 +127,7 @@ def test_the_floating_ips_of_others_are_left_alone(cloud: Cloud, site: Site) -> 
         cloud.connection.network.create_ip(
             floating_network_id=cloud.external, description=description
         ).floating_ip_address: description
-        for description in (f"{ours}0", ours.replace("osprov", "osprov2"))
+        for description in (f"{ours}0", ours.replace("osinst", "osinst2"))
     }
     done = ended(site, request_id)
     servers_of(cloud, request_id)

@@ -152,11 +152,11 @@ def left_behind(cloud: Cloud, site: Site) -> None:
     request_id = new_id()
     names = [f"hf-{request_id[4:12]}-{index}" for index in range(2)]
     for name in names:
-        description = f"hfstack osprov {request_id} {name}"
+        description = f"hfstack osinst {request_id} {name}"
         cloud.connection.network.create_ip(floating_network_id=cloud.external, description=description)
     plan = {"names": names, "requestTimeout": 1800, "floatingNetwork": cloud.external}
     site.record(request_id, "asked.json", asked=time.time() - 9999, **plan)
-    tags = ["hostfactory", "hfp:osprov", f"hf:{request_id}"]
+    tags = ["hostfactory", "hfp:osinst", f"hf:{request_id}"]
     cloud.wait(cloud.create(request_id, name=names[0], tags=tags, metadata={"hf_floating_network": cloud.external}))
 
 

@@ -51,7 +51,7 @@ def test_a_whole_life(cloud: Cloud, site: Site) -> None:
     assert {server["metadata"]["hf_count"] for server in servers} == {"3"}
     assert {server["metadata"]["team"] for server in servers} == {"risk"}
     for server in servers:
-        assert set(server["tags"]) == {"hostfactory", "hfp:osprov", f"hf:{request_id}"}
+        assert set(server["tags"]) == {"hostfactory", "hfp:osinst", f"hf:{request_id}"}
     done = ended(site, request_id)
     assert done["status"] == "complete"
     machines = done["machines"]

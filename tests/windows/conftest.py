@@ -40,7 +40,7 @@ class Windows:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.variables = {"HF_PROVIDER_NAME": "osprov"}
+        self.variables = {"HF_PROVIDER_NAME": "osinst"}
         for name in ("conf", "work", "log"):
             (folder / name).mkdir(parents=True)
             self.variables[f"HF_PROVIDER_{name.upper()}DIR"] = str(folder / name)

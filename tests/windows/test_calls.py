@@ -159,8 +159,8 @@ AUTH = {"auth_url": "http://127.0.0.1:9/v3", "username": "u", "password": "p", "
 def test_hostfactorys_environment_leads_to_all_folders(system: Windows, installed: Path, common: bool) -> None:
     top = system.folder / "host factory"
     own = {
-        "CONF": top / "conf" / "providers" / "osprov",
-        "WORK": top / "work" / "providers" / "osprov",
+        "CONF": top / "conf" / "providers" / "osinst",
+        "WORK": top / "work" / "providers" / "osinst",
         "LOG": top / "log",
     }
     recorded = own["WORK"] / "requests" / "ret-1" / "asked.json"
@@ -170,7 +170,7 @@ def test_hostfactorys_environment_leads_to_all_folders(system: Windows, installe
     machine = {"machineId": "4711", "name": "hf-1", "privateIpAddress": "10.0.0.1", "launchtime": 1700000000}
     asked = {"asked": time.time(), "returnTimeout": 1800, "machines": [machine]}
     recorded.write_text(json.dumps(asked), "utf-8")
-    system.variables = {"HF_PROVIDER_NAME": "osprov"}
+    system.variables = {"HF_PROVIDER_NAME": "osinst"}
     for name, folder in own.items():
         if common:
             system.variables[f"HF_{name}DIR"] = windows.path(top / name.lower())
@@ -185,7 +185,7 @@ def test_hostfactorys_environment_leads_to_all_folders(system: Windows, installe
     assert (answer["status"], [one["machineId"] for one in answer["machines"]]) == ("running", ["4711"])
     assert "http://127.0.0.1:9" in answer["message"]
     (log,) = own["LOG"].iterdir()
-    assert log.name.startswith("osprov-provider.")
+    assert log.name.startswith("osinst-provider.")
 
 
 def test_credentials_in_the_accounts_home_are_found(system: Windows, installed: Path) -> None:

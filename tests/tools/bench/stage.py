@@ -77,7 +77,7 @@ class Stage:
 
     def _make_site(self) -> None:
         self.site = Site(self.folder / "site", "frozen", self.folder / "clouds.yaml")
-        tags = ["hostfactory", "hfp:osprov", f"hf:{self.request_id}"]
+        tags = ["hostfactory", "hfp:osinst", f"hf:{self.request_id}"]
         wanted = {"count": self.servers, "name_prefix": "hf-bench", "tags": tags}
         ids = self.control("POST", "/servers", wanted)["ids"]
         names = [f"hf-bench-{number}" for number in range(1, self.servers + 1)]
