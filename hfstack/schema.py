@@ -77,7 +77,7 @@ class TemplatesDocument(TypedDict):
     message: str
 
 
-class ReturnRequest(TypedDict):
+class MachineToReturn(TypedDict):
     """One machine that HostFactory is to give back: Symphony reads the host name and the grace, LSF the id."""
 
     machine: str
@@ -92,4 +92,4 @@ class ReturnRequestsDocument(TypedDict):
 
     status: str
     message: str
-    requests: list[ReturnRequest]
+    requests: list[MachineToReturn]

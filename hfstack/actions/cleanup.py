@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hfstack.rules.server_record import Server
     from hfstack.rules.status import LookedUp
     from hfstack.schema import RequestStatus
-    from hfstack.store.facts import Acquire, Return
+    from hfstack.store.facts import AcquireRequest, ReturnRequest
 
 
 class Cleanup:
@@ -37,7 +37,7 @@ class Cleanup:
         self.is_recorded(request_id, "polled.json", {"polled": self.context.now()})
 
     def of_acquire(
-        self, nova: Nova, request_id: str, asked: Acquire, records: Iterable[Server], found: RequestStatus
+        self, nova: Nova, request_id: str, asked: AcquireRequest, records: Iterable[Server], found: RequestStatus
     ) -> RequestStatus:
         """Record and delete the machines that failed; returns the answer."""
         provider, records = self.context.environment.provider, list(records)
@@ -69,7 +69,7 @@ class Cleanup:
         return {**told, "status": "running", "message": "this cannot be recorded in the work directory: see the log"}
 
     def of_return(
-        self, nova: Nova, request_id: str, asked: Return, seen: LookedUp, found: RequestStatus
+        self, nova: Nova, request_id: str, asked: ReturnRequest, seen: LookedUp, found: RequestStatus
     ) -> RequestStatus:
         """Record which machines are gone, and ask again for the deletion of those that live; returns the answer."""
         now = self.context.now()
@@ -100,7 +100,7 @@ class Cleanup:
         words = f"a server could not be deleted: {explain(trouble)}"
         return {**found, "message": f"{found['message']}; {words}" if found["message"] else words}
 
-    def ended(self, request_id: str, asked: Acquire | Return, found: RequestStatus) -> bool:
+    def ended(self, request_id: str, asked: AcquireRequest | ReturnRequest, found: RequestStatus) -> bool:
         """Record that a request was answered as over; `False` if it is, and that cannot be recorded."""
         if asked.ended or found["status"] == "running":
             return True

@@ -8,7 +8,7 @@ from hfstack.environment import full_timeout
 from hfstack.errors import CloudTrouble, FactsUnwritable, explain
 from hfstack.rules import leftovers
 from hfstack.rules.leftovers import DAY, Leftover, Patience
-from hfstack.store.request_list import Stored
+from hfstack.store.request_list import RecordedRequest
 from hfstack.store.write import forget, record
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Housekeeping:
     """Deletes servers that nobody will use, releases floating IPs, and removes old records, as far as it can."""
 
-    def __init__(self, context: Context, cloud: Cloud, nova: Nova, stored: Sequence[Stored]) -> None:
+    def __init__(self, context: Context, cloud: Cloud, nova: Nova, stored: Sequence[RecordedRequest]) -> None:
         self.context = context
         self.cloud = cloud
         self.nova = nova

@@ -122,7 +122,7 @@ class Status:
             seen: dict[str, Server | None] = {}
             if len(left) > 1:
                 wanted = {one.machine_id for one in left}
-                changed = nova.changed_since(asked.asked, [one.name for one in left])
+                changed = nova.changed_since(asked.requested_at, [one.name for one in left])
                 seen = {record["id"]: record for record in changed if record["id"] in wanted}
             rest, trouble = nova.servers(one.machine_id for one in left if one.machine_id not in seen)
         except (CloudTrouble, FactsUnreadable) as error:
@@ -134,7 +134,7 @@ class Status:
         return self.cleanup.of_return(nova, request_id, asked, seen, found)
 
     def missing(
-        self, nova: Nova, asked: facts.Acquire | None, servers: Sequence[Server]
+        self, nova: Nova, asked: facts.AcquireRequest | None, servers: Sequence[Server]
     ) -> tuple[status.LookedUp, CloudTrouble | None]:
         """Ask by id for the expected machines that the list lacks: a short list is no proof of anything."""
         if asked is None:
@@ -173,7 +173,7 @@ class Status:
         return attached(self.cloud, request_id, servers, self.rules.networks)
 
 
-def is_news(asked: facts.Acquire, found: schema.RequestStatus) -> bool:
+def is_news(asked: facts.AcquireRequest, found: schema.RequestStatus) -> bool:
     """Tell whether there may be something to record or to delete after an answer to a request that goes on."""
     failed = any(one["result"] == states.FAIL for one in found["machines"])
     return failed or found["status"] != "running" or bool(asked.replaced)

@@ -14,7 +14,7 @@ from hfstack.cloud.connection import Cloud
 from hfstack.errors import CloudTrouble, FactsUnreadable, NothingReported, explain
 from hfstack.rules import reclaim, server_record
 from hfstack.store import facts
-from hfstack.store.request_list import Stored, load_stored, stored_requests
+from hfstack.store.request_list import RecordedRequest, load_recorded, recorded_request_ids
 
 if TYPE_CHECKING:
     from hfstack import schema
@@ -49,15 +49,15 @@ def run(document: object, name: str, context: Context) -> schema.ReturnRequestsD
     return {"status": "complete", "message": message, "requests": found}
 
 
-def load(context: Context) -> list[Stored]:
+def load(context: Context) -> list[RecordedRequest]:
     """Load all that is recorded. A request for machines that cannot be read is left out, a return must not be.
 
     Another process may be removing what is history. Raises `FactsUnreadable`.
     """
     stored = []
-    for request_id in stored_requests(context.environment.workdir):
+    for request_id in recorded_request_ids(context.environment.workdir):
         try:
-            stored.append(load_stored(context.environment.workdir, request_id))
+            stored.append(load_recorded(context.environment.workdir, request_id))
         except FactsUnreadable as error:
             if facts.find_folder(context.environment.workdir, request_id) is None:
                 continue

@@ -13,7 +13,7 @@ from hfstack._typing import TYPE_CHECKING, NamedTuple
 from hfstack.rules import server_record
 from hfstack.rules.server_record import Server
 from hfstack.rules.status import GONE, LookedUp
-from hfstack.store.facts import FACT_NAME, Acquire, Return
+from hfstack.store.facts import FACT_NAME, AcquireRequest, ReturnRequest
 
 if TYPE_CHECKING:
     from hfstack.schema import Machine
@@ -29,30 +29,34 @@ class Doomed(NamedTuple):
 
 
 def of_acquire(
-    request_id: str, provider: str, asked: Acquire | None, records: Iterable[Server], machines: Sequence[Machine]
+    request_id: str,
+    provider: str,
+    request: AcquireRequest | None,
+    records: Iterable[Server],
+    machines: Sequence[Machine],
 ) -> list[Doomed]:
     """Return the servers to delete of a request for machines, which was answered with `machines`.
 
     That a machine failed (ERROR, SHUTOFF, not ready at the deadline, on record) is as the answer says. Once a request
     has ended its machines are HostFactory's, and none is deleted.
     """
-    if asked is None or asked.ended:
+    if request is None or request.ended:
         return []
     failed = {one["machineId"]: one for one in machines if one["result"] == states.FAIL}
-    taken = {one.key: one.machine_id for one in asked.failed}
+    taken = {one.key: one.machine_id for one in request.failed}
     doomed: dict[str, Doomed] = {}
     for record in records:
         server_id = str(record["id"])
         if server_id in failed and server_record.is_of(request_id, record, provider) and may_go(record):
-            doomed[server_id] = Doomed(claim(asked, record, taken), failed[server_id])
+            doomed[server_id] = Doomed(claim(request, record, taken), failed[server_id])
     return list(doomed.values())
 
 
-def replaced(request_id: str, provider: str, asked: Acquire | None, records: Iterable[Server]) -> list[str]:
+def replaced(request_id: str, provider: str, request: AcquireRequest | None, records: Iterable[Server]) -> list[str]:
     """Return the ids of the servers that were to be deleted because others were asked for in their place."""
-    if asked is None or asked.ended:
+    if request is None or request.ended:
         return []
-    found = [record for record in records if record["id"] in asked.replaced and may_go(record)]
+    found = [record for record in records if record["id"] in request.replaced and may_go(record)]
     return [str(record["id"]) for record in found if server_record.is_of(request_id, record, provider)]
 
 
@@ -66,33 +70,33 @@ def may_go(record: Server) -> bool:
     return not (leaving or str(record.get("status")) in states.PARKED or record.get("locked") is True)
 
 
-def claim(asked: Acquire, record: Server, taken: dict[str, str]) -> str:
+def claim(request: AcquireRequest, record: Server, taken: dict[str, str]) -> str:
     """Return what the fact of a failure is called by: the planned name, the id if another server has taken that.
 
     `taken` holds the ids of the servers by what their facts are called by; this server's is entered.
     """
-    server_id, key = str(record["id"]), name_of(asked, record)
+    server_id, key = str(record["id"]), name_of(request, record)
     return key if taken.setdefault(key, server_id) == server_id else server_id
 
 
-def name_of(asked: Acquire, record: Server) -> str:
+def name_of(request: AcquireRequest, record: Server) -> str:
     """Return the planned name of a server, else its id."""
     server_id, name = str(record["id"]), record.get("name")
-    for planned in asked.machines:
+    for planned in request.machines:
         found = planned.machine_id == server_id if planned.machine_id else planned.name == name
         if found and FACT_NAME.match(planned.name):
             return planned.name
     return server_id
 
 
-def of_return(provider: str, asked: Return, seen: LookedUp, now: float) -> list[str]:
+def of_return(provider: str, request: ReturnRequest, seen: LookedUp, now: float) -> list[str]:
     """Return the ids of the servers whose deletion is to be asked for again, until the deadline.
 
     A delete that failed leaves the server in ERROR, or as it was; one that is under way cannot be hurried.
     """
-    if asked.ended or now >= asked.asked + asked.timeout:
+    if request.ended or now >= request.requested_at + request.timeout:
         return []
-    found = {one.machine_id: seen.get(one.machine_id, GONE) for one in asked.machines}
+    found = {one.machine_id: seen.get(one.machine_id, GONE) for one in request.machines}
     return [server_id for server_id, record in found.items() if record and is_stuck(record, provider)]
 
 
@@ -103,13 +107,13 @@ def is_stuck(record: Server, provider: str) -> bool:
     return server_record.is_ours(record, provider) and not leaving and record.get("locked") is not True
 
 
-def gone(asked: Return, seen: LookedUp) -> dict[str, str]:
+def gone(request: ReturnRequest, seen: LookedUp) -> dict[str, str]:
     """Return the machines of which it is new that they are gone, and how that is known."""
     proofs: dict[str, str] = {}
-    for one in asked.machines:
+    for one in request.machines:
         record = seen.get(one.machine_id, {})
         if record is GONE:
             proofs[one.machine_id] = "Nova answers 404 itemNotFound"
         elif server_record.row(record).returned[0] == states.SUCCEED:
             proofs[one.machine_id] = f"Nova shows it as {record['status']}"
-    return {server_id: how for server_id, how in proofs.items() if server_id not in asked.gone}
+    return {server_id: how for server_id, how in proofs.items() if server_id not in request.gone}

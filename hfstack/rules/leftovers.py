@@ -13,8 +13,8 @@ from typing import NamedTuple
 from hfstack.rules import deletion, floating_ip, reclaim, server_record
 from hfstack.rules.floating_ip import FloatingIP
 from hfstack.rules.server_record import Server
-from hfstack.store.facts import Acquire, Return
-from hfstack.store.request_list import Stored
+from hfstack.store.facts import AcquireRequest, ReturnRequest
+from hfstack.store.request_list import RecordedRequest
 
 DAY = 86400
 
@@ -44,11 +44,11 @@ class Owner(NamedTuple):
     """The request that a floating IP was taken for."""
 
     request_id: str
-    request: Acquire
+    request: AcquireRequest
 
 
 def leftovers(
-    stored: Iterable[Stored], listed: Iterable[Server], provider: str, now: float, patience: Patience
+    stored: Iterable[RecordedRequest], listed: Iterable[Server], provider: str, now: float, patience: Patience
 ) -> list[Leftover]:
     """Return the servers that are to be deleted, of those that are listed."""
     by_tag: dict[str, list[Server]] = {}
@@ -61,20 +61,20 @@ def leftovers(
     found: list[Leftover] = []
     for one in stored:
         servers = by_tag.get(server_record.request_tag(one.request_id), [])
-        if isinstance(one.asked, Acquire) and servers:
-            if one.asked.ended:
-                found += of_ended(one, one.asked, servers, given_back)
+        if isinstance(one.request, AcquireRequest) and servers:
+            if one.request.ended:
+                found += of_ended(one, one.request, servers, given_back)
             else:
-                found += of_unheard(one, one.asked, servers, now, patience)
+                found += of_unheard(one, one.request, servers, now, patience)
     return found
 
 
 def of_unheard(
-    one: Stored, asked: Acquire, servers: Iterable[Server], now: float, patience: Patience
+    one: RecordedRequest, request: AcquireRequest, servers: Iterable[Server], now: float, patience: Patience
 ) -> list[Leftover]:
     """Return the servers of a request of which HostFactory has never learned."""
-    age = now - asked.asked
-    if asked.polled:
+    age = now - request.requested_at
+    if request.polled:
         return []
     if not one.created and age > patience.unfinished:
         reason = "the call that asked for it never ended, so HostFactory does not know of it"
@@ -82,31 +82,33 @@ def of_unheard(
         reason = f"HostFactory has not asked for its request within {patience.unpolled:.0f} s"
     else:
         return []
-    taken = {fact.key: fact.machine_id for fact in asked.failed}
-    return [Leftover(one.request_id, record, reason, deletion.claim(asked, record, taken)) for record in servers]
+    taken = {fact.key: fact.machine_id for fact in request.failed}
+    return [Leftover(one.request_id, record, reason, deletion.claim(request, record, taken)) for record in servers]
 
 
-def of_ended(one: Stored, asked: Acquire, servers: Iterable[Server], given_back: frozenset[str]) -> list[Leftover]:
+def of_ended(
+    one: RecordedRequest, request: AcquireRequest, servers: Iterable[Server], given_back: frozenset[str]
+) -> list[Leftover]:
     """Return the servers of a request that is over which HostFactory was told to have failed, or was never told of."""
-    failed = {fact.machine_id: fact.message for fact in asked.failed}
-    created = {planned.machine_id for planned in asked.machines}
+    failed = {fact.machine_id: fact.message for fact in request.failed}
+    created = {planned.machine_id for planned in request.machines}
     found = []
     for record in servers:
         server_id = str(record["id"])
         if server_id in failed:
             found.append(Leftover(one.request_id, record, failed[server_id]))
-        elif one.told is not None and server_id not in one.told | created | given_back:
+        elif one.answered_ids is not None and server_id not in one.answered_ids | created | given_back:
             found.append(Leftover(one.request_id, record, "it appeared after the end of its request"))
     return found
 
 
-def owners(stored: Iterable[Stored], provider: str) -> dict[str, Owner]:
+def owners(stored: Iterable[RecordedRequest], provider: str) -> dict[str, Owner]:
     """Return the requests that took floating IPs, by the descriptions of all that they may have taken."""
     return {
-        floating_ip.describe(provider, one.request_id, planned.name): Owner(one.request_id, one.asked)
+        floating_ip.describe(provider, one.request_id, planned.name): Owner(one.request_id, one.request)
         for one in stored
-        if isinstance(one.asked, Acquire) and one.asked.floating_network
-        for planned in one.asked.machines
+        if isinstance(one.request, AcquireRequest) and one.request.floating_network
+        for planned in one.request.machines
     }
 
 
@@ -124,10 +126,10 @@ def abandoned(
     """
     awaited = {floating_ip.of(record, provider) for record in alive}
     idle = [one for one in shown if not one.port_id and one.description not in awaited and one.description in owned]
-    return [one for one in idle if now - owned[one.description].request.asked > patience.unfinished]
+    return [one for one in idle if now - owned[one.description].request.requested_at > patience.unfinished]
 
 
-def history(stored: Sequence[Stored], alive: Iterable[Server], now: float, patience: Patience) -> list[str]:
+def history(stored: Sequence[RecordedRequest], alive: Iterable[Server], now: float, patience: Patience) -> list[str]:
     """Return the ids of the requests whose records are to be removed: old ones, of which no server is seen.
 
     The record of a return stays as long as that of the request that made one of its machines: without it HostFactory
@@ -136,17 +138,17 @@ def history(stored: Sequence[Stored], alive: Iterable[Server], now: float, patie
     alive = list(alive)
     ids = {str(record["id"]) for record in alive}
     tags = {str(tag) for record in alive for tag in record.get("tags") or ()}
-    old = [one for one in stored if now - one.newest > patience.history and not machines_of(one) & ids]
+    old = [one for one in stored if now - one.last_recorded_at > patience.history and not machines_of(one) & ids]
     old = [one for one in old if server_record.request_tag(one.request_id) not in tags]
     going = {one.request_id for one in old}
-    kept = [one for one in stored if one.request_id not in going and isinstance(one.asked, Acquire)]
+    kept = [one for one in stored if one.request_id not in going and isinstance(one.request, AcquireRequest)]
     needed = frozenset[str]().union(*map(machines_of, kept))
-    return [one.request_id for one in old if not (isinstance(one.asked, Return) and machines_of(one) & needed)]
+    return [one.request_id for one in old if not (isinstance(one.request, ReturnRequest) and machines_of(one) & needed)]
 
 
-def machines_of(one: Stored) -> frozenset[str]:
+def machines_of(one: RecordedRequest) -> frozenset[str]:
     """Return the ids of the machines that are recorded of a request."""
-    return frozenset(each.machine_id for each in one.asked.machines) if one.asked else frozenset()
+    return frozenset(each.machine_id for each in one.request.machines) if one.request else frozenset()
 
 
 def failure(leftover: Leftover, now: float) -> Mapping[str, object]:

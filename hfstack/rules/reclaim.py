@@ -13,12 +13,12 @@ from hfstack import states
 from hfstack.rules import server_record
 from hfstack.rules.server_record import Server
 from hfstack.rules.status import GONE, LookedUp
-from hfstack.store.facts import Acquire, Return
-from hfstack.store.request_list import Stored
+from hfstack.store.facts import AcquireRequest, ReturnRequest
+from hfstack.store.request_list import RecordedRequest
 
 if TYPE_CHECKING:
     from hfstack.inputs import ReturnedMachine
-    from hfstack.schema import ReturnRequest
+    from hfstack.schema import MachineToReturn
 
 
 class HeldMachine(NamedTuple):
@@ -28,21 +28,23 @@ class HeldMachine(NamedTuple):
     name: str
 
 
-def held(stored: Iterable[Stored]) -> list[HeldMachine]:
+def held(stored: Iterable[RecordedRequest]) -> list[HeldMachine]:
     """Return the machines of recorded requests that HostFactory was not told to have failed."""
     found = []
     for one in stored:
-        if isinstance(one.asked, Acquire):
-            failed = {fact.machine_id for fact in one.asked.failed}
+        if isinstance(one.request, AcquireRequest):
+            failed = {fact.machine_id for fact in one.request.failed}
             found += [
                 HeldMachine(planned.machine_id, server_record.sanitized(planned.name))
-                for planned in one.asked.machines
+                for planned in one.request.machines
                 if planned.machine_id and planned.machine_id not in failed
             ]
     return found
 
 
-def named(wanted: Iterable[ReturnedMachine], stored: Iterable[Stored], listed: Iterable[Server]) -> list[HeldMachine]:
+def named(
+    wanted: Iterable[ReturnedMachine], stored: Iterable[RecordedRequest], listed: Iterable[Server]
+) -> list[HeldMachine]:
     """Return the machines that HostFactory names, with their ids: of a name alone, the server or the plan that has it.
 
     A name that none has is left out: nothing can be proven of it.
@@ -55,21 +57,21 @@ def named(wanted: Iterable[ReturnedMachine], stored: Iterable[Stored], listed: I
     return [one for one in found if one.machine_id]
 
 
-def given_back(stored: Iterable[Stored]) -> frozenset[str]:
+def given_back(stored: Iterable[RecordedRequest]) -> frozenset[str]:
     """Return the ids of all machines whose return was asked for."""
-    returns = [one.asked for one in stored if isinstance(one.asked, Return)]
-    return frozenset(one.machine_id for asked in returns for one in asked.machines)
+    returns = [one.request for one in stored if isinstance(one.request, ReturnRequest)]
+    return frozenset(one.machine_id for request in returns for one in request.machines)
 
 
 def requests(
     known: Sequence[HeldMachine], seen: LookedUp, provider: str, reclaimed: Collection[str]
-) -> list[ReturnRequest]:
+) -> list[MachineToReturn]:
     """Return what is reported of the known machines, of which Nova said what is in `seen`.
 
     A server that is there is reported only if its record shows that it is ours; of one that is gone no record can, and
     it is enough that HostFactory names it, or that we made it.
     """
-    found: dict[str, ReturnRequest] = {}
+    found: dict[str, MachineToReturn] = {}
     for one in known:
         record = seen.get(one.machine_id, {})
         seconds = grace(record, provider, reclaimed)

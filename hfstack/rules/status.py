@@ -12,7 +12,7 @@ from hfstack import states
 from hfstack._typing import TYPE_CHECKING, NamedTuple
 from hfstack.rules import server_record
 from hfstack.rules.server_record import Server
-from hfstack.store.facts import Acquire, Failed, Planned, Return, Returned
+from hfstack.store.facts import AcquireRequest, Failed, Planned, Returned, ReturnRequest
 
 if TYPE_CHECKING:
     from hfstack.schema import Machine, MachineStatus, RequestStatus, Result, Status
@@ -38,7 +38,7 @@ class Rules(NamedTuple):
 
 def acquire(
     request_id: str,
-    asked: Acquire | None,
+    request: AcquireRequest | None,
     servers: Sequence[Server],
     looked_up: LookedUp,
     rules: Rules,
@@ -48,18 +48,18 @@ def acquire(
 
     `servers` are the records that carry the request's tag, `looked_up` the expected machines that were not among them.
     """
-    if asked is None and not servers:
+    if request is None and not servers:
         reason = "no server carries the tag of this request, and nothing is recorded of it"
         return {"requestId": request_id, "status": "complete_with_error", "message": reason, "machines": []}
     tag = server_record.request_tag(request_id)
-    deadline, timeout = acquire_deadline(asked, servers, rules)
+    deadline, timeout = acquire_deadline(request, servers, rules)
     overdue = now >= deadline
-    fallback_time = int(asked.asked) if asked else 0
+    fallback_time = int(request.requested_at) if request else 0
     machines: list[Machine] = []
-    replaced = asked.replaced if asked else frozenset()
+    replaced = request.replaced if request else frozenset()
     unmatched = {str(record["id"]): record for record in servers if record["id"] not in replaced}
-    failed = {one.machine_id: one for one in asked.failed} if asked else {}
-    for planned in asked.machines if asked else ():
+    failed = {one.machine_id: one for one in request.failed} if request else {}
+    for planned in request.machines if request else ():
         known = take_failed(failed, planned)
         record = unmatched.pop(known.machine_id, None) if known else take(unmatched, planned)
         if known:
@@ -77,14 +77,14 @@ def acquire(
             machines += unseen(planned, overdue, timeout, fallback_time)
     machines += [settled(one, unmatched.pop(one.machine_id, None)) for one in failed.values()]
     machines += [acquired(record, rules, overdue, timeout, fallback_time) for record in unmatched.values()]
-    expected = len(asked.machines) if asked else server_record.asked_for_count(servers)
+    expected = len(request.machines) if request else server_record.asked_for_count(servers)
     return acquire_status(request_id, machines, expected, overdue, timeout)
 
 
-def acquire_deadline(asked: Acquire | None, servers: Sequence[Server], rules: Rules) -> tuple[float, int]:
+def acquire_deadline(request: AcquireRequest | None, servers: Sequence[Server], rules: Rules) -> tuple[float, int]:
     """Return (deadline in seconds since 1970, the timeout that led to it)."""
-    if asked:
-        return asked.asked + asked.timeout, asked.timeout
+    if request:
+        return request.requested_at + request.timeout, request.timeout
     created = [server_record.epoch(record.get("created")) for record in servers]
     known = [time for time in created if time is not None]
     return (min(known) + rules.request_timeout if known else float("inf")), rules.request_timeout
@@ -183,14 +183,14 @@ def acquire_status(
 # Return
 
 
-def returned(request_id: str, asked: Return, seen: LookedUp, now: float) -> RequestStatus:
+def returned(request_id: str, request: ReturnRequest, seen: LookedUp, now: float) -> RequestStatus:
     """Answer for a return: a machine has `succeed` when Nova says that its server is gone.
 
     `seen` holds what Nova says of each machine id; one that is neither there nor recorded as gone is `executing`.
     """
-    seen = {**seen, **dict.fromkeys(asked.gone, GONE)}
-    overdue = now >= asked.asked + asked.timeout
-    machines = [given_back(one, seen, overdue, asked.timeout) for one in asked.machines]
+    seen = {**seen, **dict.fromkeys(request.gone, GONE)}
+    overdue = now >= request.requested_at + request.timeout
+    machines = [given_back(one, seen, overdue, request.timeout) for one in request.machines]
     results = [entry["result"] for entry in machines]
     status: Status
     message = ""
@@ -234,14 +234,14 @@ def given_back(one: Returned, seen: LookedUp, overdue: bool, timeout: int) -> Ma
 # When nothing can be known
 
 
-def unanswered(request_id: str, asked: Acquire | Return | None, reason: str) -> RequestStatus:
+def unanswered(request_id: str, request: AcquireRequest | ReturnRequest | None, reason: str) -> RequestStatus:
     """Answer while the cloud does not: `running`, with the reason, as if no time had passed and no server were seen."""
     machines: list[Machine] = []
     before_any_deadline = float("-inf")
-    if isinstance(asked, Return):
-        machines = returned(request_id, asked, {}, before_any_deadline)["machines"]
-    elif asked:
-        machines = acquire(request_id, asked, (), {}, Rules(), before_any_deadline)["machines"]
+    if isinstance(request, ReturnRequest):
+        machines = returned(request_id, request, {}, before_any_deadline)["machines"]
+    elif request:
+        machines = acquire(request_id, request, (), {}, Rules(), before_any_deadline)["machines"]
     return {"requestId": request_id, "status": "running", "message": reason, "machines": machines}
 
 

@@ -70,10 +70,11 @@ class Failed(NamedTuple):
     message: str
 
 
-class Acquire(NamedTuple):
+class AcquireRequest(NamedTuple):
     """What is recorded of a `req-…` request."""
 
-    asked: float
+    requested_at: float
+    """Seconds since 1970."""
     timeout: int
     machines: tuple[Planned, ...]
     failed: tuple[Failed, ...] = ()
@@ -85,10 +86,11 @@ class Acquire(NamedTuple):
     """Id of the network that the machines get floating IPs of; "" if they get none."""
 
 
-class Return(NamedTuple):
+class ReturnRequest(NamedTuple):
     """What is recorded of a `ret-…` request."""
 
-    asked: float
+    requested_at: float
+    """Seconds since 1970."""
     timeout: int
     machines: tuple[Returned, ...]
     gone: frozenset[str] = frozenset()
@@ -96,7 +98,7 @@ class Return(NamedTuple):
     ended: bool = False
 
 
-def load_acquire(workdir: str, request_id: str) -> Acquire | None:
+def load_acquire(workdir: str, request_id: str) -> AcquireRequest | None:
     """Load an acquire request; `None` if nothing is recorded of it. Raises `FactsUnreadable`."""
     folder = find_folder(workdir, request_id)
     asked = read(folder, "asked.json") if folder else None
@@ -112,7 +114,9 @@ def load_acquire(workdir: str, request_id: str) -> Acquire | None:
         polled, ended = "polled.json" in recorded, "ended.json" in recorded
         replaced = frozenset(check(one, str) for one in check((created or {}).get("replaced", []), list))
         network = text(asked, "floatingNetwork")
-        return Acquire(moment(asked), int(asked["requestTimeout"]), machines, failed, polled, ended, replaced, network)
+        return AcquireRequest(
+            moment(asked), int(asked["requestTimeout"]), machines, failed, polled, ended, replaced, network
+        )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise malformed(folder, error) from None
 
@@ -125,7 +129,7 @@ def planned(entry: dict[str, Any]) -> Planned:
     return Planned(*found)
 
 
-def load_return(workdir: str, request_id: str) -> Return | None:
+def load_return(workdir: str, request_id: str) -> ReturnRequest | None:
     """Load a return request; `None` if nothing is recorded of it. Raises `FactsUnreadable`."""
     folder = find_folder(workdir, request_id)
     asked = read(folder, "asked.json") if folder else None
@@ -143,7 +147,7 @@ def load_return(workdir: str, request_id: str) -> Return | None:
         )
         recorded = list_facts(folder)
         gone = frozenset(keys(recorded, "gone-"))
-        return Return(moment(asked), int(asked["returnTimeout"]), machines, gone, "ended.json" in recorded)
+        return ReturnRequest(moment(asked), int(asked["returnTimeout"]), machines, gone, "ended.json" in recorded)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise malformed(folder, error) from None
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from hfstack.errors import FactsUnreadable
 from hfstack.store.facts import (
     FOLDER_NAME,
-    Acquire,
-    Return,
+    AcquireRequest,
+    ReturnRequest,
     check,
     check_workdir,
     load_acquire,
@@ -19,21 +19,21 @@ from hfstack.store.facts import (
 )
 
 
-class Stored(NamedTuple):
+class RecordedRequest(NamedTuple):
     """The whole folder of a request."""
 
     request_id: str
-    asked: Acquire | Return | None
+    request: AcquireRequest | ReturnRequest | None
     """`None` if the folder holds no `asked.json`."""
     created: bool
     """Whether it is recorded what the POSTs answered."""
-    told: frozenset[str] | None
+    answered_ids: frozenset[str] | None
     """Ids of the machines of which HostFactory was told when the request ended; `None` if that is not on record."""
-    newest: float
+    last_recorded_at: float
     """When the last of it was recorded, in seconds since 1970."""
 
 
-def stored_requests(workdir: str) -> list[str]:
+def recorded_request_ids(workdir: str) -> list[str]:
     """Return the ids of all requests that have a folder, in order. Raises `FactsUnreadable`."""
     folder = os.path.join(workdir, "requests")
     try:
@@ -45,10 +45,10 @@ def stored_requests(workdir: str) -> list[str]:
         raise FactsUnreadable(f"cannot read {folder}: {error.strerror}") from None
 
 
-def load_stored(workdir: str, request_id: str) -> Stored:
+def load_recorded(workdir: str, request_id: str) -> RecordedRequest:
     """Load all that is recorded of a request that has a folder. Raises `FactsUnreadable`."""
     is_return = request_id.startswith("ret-")
-    asked = load_return(workdir, request_id) if is_return else load_acquire(workdir, request_id)
+    request = load_return(workdir, request_id) if is_return else load_acquire(workdir, request_id)
     folder = os.path.join(workdir, "requests", request_id)
     try:
         names = os.listdir(folder)
@@ -59,4 +59,4 @@ def load_stored(workdir: str, request_id: str) -> Stored:
         raise FactsUnreadable(f"cannot read {folder}: {error.strerror}") from None
     except TypeError as error:
         raise malformed(folder, error) from None
-    return Stored(request_id, asked, "created.json" in names, ids, newest)
+    return RecordedRequest(request_id, request, "created.json" in names, ids, newest)

@@ -22,7 +22,7 @@ from hfstack.environment import Environment
 from hfstack.log import Log
 from hfstack.rules import status
 from hfstack.rules.status import Rules
-from hfstack.store.facts import Acquire, Planned, Return, Returned
+from hfstack.store.facts import AcquireRequest, Planned, Returned, ReturnRequest
 from tests import ROOT
 from tests.unit.records import CREATED_AT, FLOATING, REQUEST, RETURN, V4, building, failed, server, server_id
 from tests.unit.small import small
@@ -80,19 +80,19 @@ def test_a_key_says_what_it_means_and_which_words_there_are() -> None:
 # The program's documents
 
 
-def acquired(*servers: dict[str, Any], facts: Acquire | None = None) -> schema.RequestStatus:
+def acquired(*servers: dict[str, Any], facts: AcquireRequest | None = None) -> schema.RequestStatus:
     return status.acquire(REQUEST, facts, servers, {}, Rules(), SOON)
 
 
-def given_back() -> Return:
-    return Return(CREATED_AT, 1800, (Returned(server_id(), "hf-33e9ed03-1", "10.0.0.7", CREATED_AT),))
+def given_back() -> ReturnRequest:
+    return ReturnRequest(CREATED_AT, 1800, (Returned(server_id(), "hf-33e9ed03-1", "10.0.0.7", CREATED_AT),))
 
 
 ANSWERS = {
     "running": acquired(server(1), building(2)),
     "complete": acquired(server(1, addresses={"grid": [V4, FLOATING]})),
     "failed": acquired(server(1), failed(2)),
-    "refused-by-nova": acquired(facts=Acquire(CREATED_AT, 1800, (Planned("hf-33e9ed03-0", "", "quota"),))),
+    "refused-by-nova": acquired(facts=AcquireRequest(CREATED_AT, 1800, (Planned("hf-33e9ed03-0", "", "quota"),))),
     "nothing-known": acquired(),
     "given-back": status.returned(RETURN, given_back(), {server_id(): status.GONE}, SOON),
     "going": status.returned(RETURN, given_back(), {server_id(): server()}, SOON),

@@ -133,7 +133,7 @@ def test_a_record_that_another_process_removes_meanwhile_is_history(
 ) -> None:
     record_request(site, polled={})
     cloud.servers = [server(1, tags=OURS), server(2, tags=OURS)]
-    monkeypatch.setattr(get_return_requests, "stored_requests", lambda _: [REQUEST, "req-gone", RETURN])
+    monkeypatch.setattr(get_return_requests, "recorded_request_ids", lambda _: [REQUEST, "req-gone", RETURN])
     assert call() == NOTHING
     assert "gone" not in site.logged()
 

@@ -80,7 +80,7 @@ def test_return_follows_the_facts(fact: Fact) -> None:
 def test_whatever_is_executing_fails_at_the_deadline(fact: Fact) -> None:
     record = server(status=fact.status, vm=fact.vm_state, task=fact.task_state)
     acquired = status.acquired(record, Rules(), overdue=True, timeout=1800, fallback_time=0)
-    asked = facts.Return(0, 1, (facts.Returned(record["id"], record["name"], "", 0),))
+    asked = facts.ReturnRequest(0, 1, (facts.Returned(record["id"], record["name"], "", 0),))
     given_back = status.returned(RETURN, asked, {record["id"]: record}, now=1)["machines"][0]
     assert acquired["result"] == fact.req_result.removesuffix("+").replace("executing", "fail")
     assert given_back["result"] == fact.ret_result.removesuffix("*").replace("executing", "fail")

@@ -12,7 +12,7 @@ from hfstack import states
 from hfstack.rules import deletion, status
 from hfstack.rules.server_record import Server
 from hfstack.rules.status import Rules
-from hfstack.store.facts import Acquire, Failed, Planned, Return, Returned
+from hfstack.store.facts import AcquireRequest, Failed, Planned, Returned, ReturnRequest
 from tests.unit.records import (
     CREATED_AT,
     REQUEST,
@@ -31,12 +31,12 @@ SOON = CREATED_AT + 60
 LATE = CREATED_AT + 1800
 OURS = ["hostfactory", "hfp:bank", TAG]
 PLAN = (Planned("hf-33e9ed03-1", server_id(1)), Planned("hf-33e9ed03-2", server_id(2)))
-ASKED = Acquire(CREATED_AT, 1800, PLAN)
+ASKED = AcquireRequest(CREATED_AT, 1800, PLAN)
 
 EVERY_TASK = sorted(states.DELETING or ()) + sorted(states.COMING_BACK or ()) + sorted(states.LEAVING or ())  # type: ignore[type-var]
 
 
-def doomed(asked: Acquire | None, *servers: Server, now: float = SOON) -> list[deletion.Doomed]:
+def doomed(asked: AcquireRequest | None, *servers: Server, now: float = SOON) -> list[deletion.Doomed]:
     """Answer for servers that are listed, and decide upon the answer."""
     found = status.acquire(REQUEST, asked, servers, {}, Rules(), now)
     return deletion.of_acquire(REQUEST, "bank", asked, servers, found["machines"])
@@ -126,17 +126,17 @@ def test_a_server_that_was_not_planned_but_is_ours_is_deleted_too() -> None:
 
 
 def test_a_server_of_an_unclear_post_is_called_by_its_planned_name() -> None:
-    (found,) = doomed(Acquire(CREATED_AT, 1800, (Planned("hf-33e9ed03-1"),)), failed(1, tags=OURS))
+    (found,) = doomed(AcquireRequest(CREATED_AT, 1800, (Planned("hf-33e9ed03-1"),)), failed(1, tags=OURS))
     assert found.key == "hf-33e9ed03-1"
 
 
 def test_a_planned_name_that_cannot_name_a_file_is_replaced_by_the_id() -> None:
-    (found,) = doomed(Acquire(CREATED_AT, 1800, (Planned("../hf", server_id(1)),)), failed(1, tags=OURS))
+    (found,) = doomed(AcquireRequest(CREATED_AT, 1800, (Planned("../hf", server_id(1)),)), failed(1, tags=OURS))
     assert found.key == server_id(1)
 
 
 def test_two_servers_of_one_name_are_told_apart() -> None:
-    asked = Acquire(CREATED_AT, 1800, (Planned("hf-1"),))
+    asked = AcquireRequest(CREATED_AT, 1800, (Planned("hf-1"),))
     found = doomed(asked, failed(1, name="hf-1", tags=OURS), failed(2, name="hf-1", tags=OURS))
     assert [(one.key, one.machine["machineId"]) for one in found] == [
         ("hf-1", server_id(1)),
@@ -159,7 +159,7 @@ def test_a_failure_on_record_is_deleted_again_whatever_became_of_the_server() ->
     st.booleans(),
 )
 def test_whatever_nova_shows_only_what_failed_is_deleted(
-    servers: list[Server], asked: Acquire | None, overdue: bool
+    servers: list[Server], asked: AcquireRequest | None, overdue: bool
 ) -> None:
     for one in doomed(asked, *servers, now=LATE if overdue else SOON):
         assert one.machine["result"] == states.FAIL
@@ -178,7 +178,9 @@ def test_whatever_nova_shows_only_what_failed_is_deleted(
         pytest.param(failed(tags=OURS), None, False, id="nothing-on-record"),
     ],
 )
-def test_a_server_that_found_no_host_goes_and_is_no_machine(record: Server, asked: Acquire | None, goes: bool) -> None:
+def test_a_server_that_found_no_host_goes_and_is_no_machine(
+    record: Server, asked: AcquireRequest | None, goes: bool
+) -> None:
     replaced = asked._replace(replaced=frozenset({server_id(1)})) if asked else None
     assert deletion.replaced(REQUEST, "bank", replaced, [record]) == ([server_id(1)] if goes else [])
     if replaced and record["id"] == server_id(1):
@@ -191,7 +193,7 @@ def test_a_server_that_found_no_host_goes_and_is_no_machine(record: Server, aske
 def returned(*records: Server | None, now: float = SOON, ended: bool = False) -> list[str]:
     machines = tuple(Returned(server_id(n), f"hf-{n}", "10.0.0.7", CREATED_AT) for n in range(1, len(records) + 1))
     seen = {one.machine_id: record for one, record in zip(machines, records, strict=True)}
-    return deletion.of_return("bank", Return(CREATED_AT, 1800, machines, ended=ended), seen, now)
+    return deletion.of_return("bank", ReturnRequest(CREATED_AT, 1800, machines, ended=ended), seen, now)
 
 
 @pytest.mark.parametrize("task", [None, *EVERY_TASK])
@@ -227,14 +229,14 @@ def test_a_return_that_has_ended_deletes_nothing() -> None:
 
 
 def test_of_a_machine_that_was_not_asked_for_nothing_is_decided() -> None:
-    asked = Return(CREATED_AT, 1800, (Returned(server_id(1), "hf-1", "", CREATED_AT),))
+    asked = ReturnRequest(CREATED_AT, 1800, (Returned(server_id(1), "hf-1", "", CREATED_AT),))
     assert deletion.of_return("bank", asked, {}, SOON) == []
     assert deletion.gone(asked, {}) == {}
 
 
 def test_what_is_gone_is_said_once_with_its_proof() -> None:
     machines = tuple(Returned(server_id(n), f"hf-{n}", "", CREATED_AT) for n in range(1, 7))
-    asked = Return(CREATED_AT, 1800, machines, gone=frozenset({server_id(6)}))
+    asked = ReturnRequest(CREATED_AT, 1800, machines, gone=frozenset({server_id(6)}))
     seen = {
         server_id(1): status.GONE,
         server_id(2): deleted(2),

@@ -10,8 +10,8 @@ from hfstack.rules import leftovers
 from hfstack.rules.floating_ip import FloatingIP
 from hfstack.rules.leftovers import DAY, Leftover, Owner, Patience
 from hfstack.rules.server_record import Server
-from hfstack.store.facts import Acquire, Failed, Planned, Return, Returned
-from hfstack.store.request_list import Stored
+from hfstack.store.facts import AcquireRequest, Failed, Planned, Returned, ReturnRequest
+from hfstack.store.request_list import RecordedRequest
 from tests.unit.records import (
     CREATED_AT,
     LAUNCHED_AT,
@@ -34,20 +34,22 @@ UNHEARD = "HostFactory has not asked for its request within 3600 s"
 UNFINISHED = "the call that asked for it never ended, so HostFactory does not know of it"
 
 
-def acquire(**changes: Any) -> Acquire:
+def acquire(**changes: Any) -> AcquireRequest:
     """Return a request for one machine; its POST was answered."""
-    return Acquire(CREATED_AT, 1800, (Planned(NAME, server_id(1)),))._replace(**changes)
+    return AcquireRequest(CREATED_AT, 1800, (Planned(NAME, server_id(1)),))._replace(**changes)
 
 
-def stored(asked: Acquire | Return | None, request_id: str = REQUEST, **changes: Any) -> Stored:
-    return Stored(request_id, asked, created=True, told=None, newest=CREATED_AT)._replace(**changes)
+def stored(asked: AcquireRequest | ReturnRequest | None, request_id: str = REQUEST, **changes: Any) -> RecordedRequest:
+    return RecordedRequest(request_id, asked, created=True, answered_ids=None, last_recorded_at=CREATED_AT)._replace(
+        **changes
+    )
 
 
-def returned(*numbers: int) -> Return:
-    return Return(CREATED_AT, 1800, tuple(Returned(server_id(number), NAME, "", 0) for number in numbers))
+def returned(*numbers: int) -> ReturnRequest:
+    return ReturnRequest(CREATED_AT, 1800, tuple(Returned(server_id(number), NAME, "", 0) for number in numbers))
 
 
-def reasons(*folders: Stored, listed: list[Server] | None = None, now: float = LATE) -> list[str]:
+def reasons(*folders: RecordedRequest, listed: list[Server] | None = None, now: float = LATE) -> list[str]:
     servers = [server(tags=OURS)] if listed is None else listed
     return [one.reason for one in leftovers.leftovers(folders, servers, "bank", now, PATIENCE)]
 
@@ -71,7 +73,7 @@ def reasons(*folders: Stored, listed: list[Server] | None = None, now: float = L
         pytest.param(stored(returned(1), RETURN), 9999, [], id="a return"),
     ],
 )
-def test_which_requests_leave_servers_behind(one: Stored, age: int, found: list[str]) -> None:
+def test_which_requests_leave_servers_behind(one: RecordedRequest, age: int, found: list[str]) -> None:
     assert reasons(one, now=CREATED_AT + age) == found
 
 
@@ -88,7 +90,7 @@ def test_which_requests_leave_servers_behind(one: Stored, age: int, found: list[
 def test_a_server_that_appeared_after_the_end(
     told: frozenset[str] | None, created: str, back: tuple[int, ...], found: list[str]
 ) -> None:
-    one = stored(acquire(machines=(Planned(NAME, created),), ended=True), told=told)
+    one = stored(acquire(machines=(Planned(NAME, created),), ended=True), answered_ids=told)
     assert reasons(one, stored(returned(*back), RETURN)) == found
 
 
@@ -150,7 +152,7 @@ IDLE = FloatingIP("f-1", "203.0.113.7", DESCRIPTION)
         pytest.param(stored(None), {}, id="nothing recorded"),
     ],
 )
-def test_whose_floating_ips_there_may_be(one: Stored, found: dict[str, Owner]) -> None:
+def test_whose_floating_ips_there_may_be(one: RecordedRequest, found: dict[str, Owner]) -> None:
     assert leftovers.owners([one], "bank") == found
 
 
@@ -185,7 +187,7 @@ OLD = CREATED_AT + 90 * DAY + 1
     ("folders", "alive", "gone"),
     [
         pytest.param([stored(acquire())], [], [REQUEST], id="old"),
-        pytest.param([stored(acquire(), newest=CREATED_AT + 1)], [], [], id="not yet"),
+        pytest.param([stored(acquire(), last_recorded_at=CREATED_AT + 1)], [], [], id="not yet"),
         pytest.param([stored(None)], [], [REQUEST], id="empty"),
         pytest.param([stored(acquire())], [server(2)], [], id="a server carries its tag"),
         pytest.param([stored(acquire())], [down_cell()], [], id="a server is in a down cell"),
@@ -194,9 +196,12 @@ OLD = CREATED_AT + 90 * DAY + 1
         pytest.param([stored(returned(1), RETURN)], [server(1)], [], id="return of a server that lives"),
         pytest.param([stored(acquire()), stored(returned(1), RETURN)], [], [REQUEST, RETURN], id="both"),
         pytest.param(
-            [stored(acquire(), newest=OLD), stored(returned(1), RETURN)], [], [], id="the return is still needed"
+            [stored(acquire(), last_recorded_at=OLD), stored(returned(1), RETURN)],
+            [],
+            [],
+            id="the return is still needed",
         ),
     ],
 )
-def test_which_records_are_history(folders: list[Stored], alive: list[Server], gone: list[str]) -> None:
+def test_which_records_are_history(folders: list[RecordedRequest], alive: list[Server], gone: list[str]) -> None:
     assert leftovers.history(folders, alive, OLD, PATIENCE) == gone

@@ -12,8 +12,8 @@ from hfstack.inputs import ReturnedMachine
 from hfstack.rules import reclaim
 from hfstack.rules.reclaim import HeldMachine
 from hfstack.rules.status import GONE
-from hfstack.store.facts import Acquire, Failed, Planned, Return, Returned
-from hfstack.store.request_list import Stored
+from hfstack.store.facts import AcquireRequest, Failed, Planned, Returned, ReturnRequest
+from hfstack.store.request_list import RecordedRequest
 from tests.unit.records import CREATED_AT, REQUEST, RETURN, STATUSES, TAG, deleted, down_cell, server, server_id
 
 OURS = ["hostfactory", "hfp:bank", TAG]
@@ -21,8 +21,8 @@ ONE = HeldMachine(server_id(1), "hf-33e9ed03-1")
 DEFAULT = Settings().reclaimedStates
 
 
-def stored(asked: Acquire | Return | None, request_id: str = REQUEST) -> Stored:
-    return Stored(request_id, asked, created=True, told=None, newest=CREATED_AT)
+def stored(asked: AcquireRequest | ReturnRequest | None, request_id: str = REQUEST) -> RecordedRequest:
+    return RecordedRequest(request_id, asked, created=True, answered_ids=None, last_recorded_at=CREATED_AT)
 
 
 def reported(record: Any, *, provider: str = "bank", reclaimed_states: tuple[str, ...] = DEFAULT) -> int | None:
@@ -37,8 +37,8 @@ def reported(record: Any, *, provider: str = "bank", reclaimed_states: tuple[str
 def test_what_is_held_is_what_was_created_and_did_not_fail() -> None:
     machines = (Planned("HF.1", server_id(1)), Planned("hf-2", "", "Quota"), Planned("hf-3", server_id(3)))
     failed = Failed("hf-3", server_id(3), "hf-3", "", 0, "late")
-    returned = Return(CREATED_AT, 1800, (Returned(server_id(9), "hf-9", "", 0),))
-    folders = [stored(Acquire(CREATED_AT, 1800, machines, (failed,))), stored(returned, RETURN), stored(None)]
+    returned = ReturnRequest(CREATED_AT, 1800, (Returned(server_id(9), "hf-9", "", 0),))
+    folders = [stored(AcquireRequest(CREATED_AT, 1800, machines, (failed,))), stored(returned, RETURN), stored(None)]
     assert reclaim.held(folders) == [HeldMachine(server_id(1), "hf-1")]
     assert reclaim.given_back(folders) == {server_id(9)}
 
@@ -60,7 +60,7 @@ def test_what_is_held_is_what_was_created_and_did_not_fail() -> None:
     ],
 )
 def test_a_machine_is_known_by_id_else_by_name(wanted: ReturnedMachine, found: list[HeldMachine]) -> None:
-    folders = [stored(Acquire(CREATED_AT, 1800, (Planned("hf-1", server_id(1)),)))]
+    folders = [stored(AcquireRequest(CREATED_AT, 1800, (Planned("hf-1", server_id(1)),)))]
     listed = [server(7, metadata={"hf_hostname": "w7.bank.test"})]
     assert reclaim.named([wanted], folders, listed) == found
 

@@ -13,7 +13,7 @@ from hfstack.rules import server_record, status
 from hfstack.rules.server_record import Server
 from hfstack.rules.status import Rules
 from hfstack.schema import Machine, RequestStatus
-from hfstack.store.facts import Acquire, Failed, Planned, Return, Returned
+from hfstack.store.facts import AcquireRequest, Failed, Planned, Returned, ReturnRequest
 from tests.unit.records import (
     CREATED_AT,
     FLOATING,
@@ -47,12 +47,12 @@ def unclear(number: int = 1) -> Planned:
     return Planned(f"hf-33e9ed03-{number}")
 
 
-def asked(*machines: Planned) -> Acquire:
-    return Acquire(CREATED_AT, 1800, machines)
+def asked(*machines: Planned) -> AcquireRequest:
+    return AcquireRequest(CREATED_AT, 1800, machines)
 
 
 def acquire(
-    facts: Acquire | None,
+    facts: AcquireRequest | None,
     servers: Sequence[Server] = (),
     looked_up: status.LookedUp | None = None,
     now: float = SOON,
@@ -425,7 +425,7 @@ def returned(*seen: Server | None, now: float = SOON, numbers: Sequence[int] = (
     """Answer a return of numbered machines, of which the first ones were asked for."""
     machines = tuple(Returned(server_id(n), f"hf-33e9ed03-{n}", ADDRESS, LAUNCHED_AT) for n in numbers)
     known = {one.machine_id: record for one, record in zip(machines, seen, strict=False)}
-    return status.returned(RETURN, Return(CREATED_AT, 1800, machines), known, now)
+    return status.returned(RETURN, ReturnRequest(CREATED_AT, 1800, machines), known, now)
 
 
 def test_a_server_that_is_not_there_any_more_was_returned() -> None:
@@ -545,7 +545,7 @@ def test_an_address_that_was_not_recorded_is_taken_from_the_server() -> None:
 
 def test_a_machine_that_is_recorded_as_gone_needs_no_other_proof() -> None:
     machines = (Returned(server_id(1), "hf-1", ADDRESS, LAUNCHED_AT), Returned(server_id(2), "hf-2", "", LAUNCHED_AT))
-    facts = Return(CREATED_AT, 1800, machines, gone=frozenset({server_id(1)}))
+    facts = ReturnRequest(CREATED_AT, 1800, machines, gone=frozenset({server_id(1)}))
     found = status.returned(RETURN, facts, {}, 10 * LATE)
     assert (found["status"], results(found)) == ("running", ["succeed", "executing"])
     assert status.returned(RETURN, facts, {server_id(2): None}, SOON)["status"] == "complete"
@@ -571,12 +571,12 @@ def test_an_outage_does_not_unsay_what_is_on_record() -> None:
     facts = asked(planned(1), planned(2))._replace(failed=(on_record(1),))
     assert results(status.unanswered(REQUEST, facts, "…")) == ["fail", "executing"]
     leaving = (Returned(server_id(1), "hf-1", ADDRESS, 0), Returned(server_id(2), "hf-2", ADDRESS, 0))
-    found = status.unanswered(RETURN, Return(CREATED_AT, 1, leaving, gone=frozenset({server_id(2)})), "…")
+    found = status.unanswered(RETURN, ReturnRequest(CREATED_AT, 1, leaving, gone=frozenset({server_id(2)})), "…")
     assert (found["status"], results(found)) == ("running", ["executing", "succeed"])
 
 
 def test_an_outage_lasts_beyond_any_deadline() -> None:
-    found = status.unanswered(REQUEST, Acquire(CREATED_AT, 0, (planned(1), unclear(2))), "…")
+    found = status.unanswered(REQUEST, AcquireRequest(CREATED_AT, 0, (planned(1), unclear(2))), "…")
     assert results(found) == ["executing"]
 
 
@@ -586,7 +586,7 @@ def test_an_outage_does_not_unsay_a_refused_post() -> None:
 
 
 def test_an_outage_shows_every_machine_of_a_return_as_executing() -> None:
-    facts = Return(CREATED_AT, 1800, (Returned(server_id(1), "hf-33e9ed03-1", ADDRESS, LAUNCHED_AT),))
+    facts = ReturnRequest(CREATED_AT, 1800, (Returned(server_id(1), "hf-33e9ed03-1", ADDRESS, LAUNCHED_AT),))
     found = status.unanswered(RETURN, facts, "Nova is in trouble: 503")
     assert found["status"] == "running"
     assert only(found) == {
@@ -650,7 +650,7 @@ def test_a_request_is_complete_only_when_every_machine_is_up(
 @given(seen=SEEN, now=TIMES)
 def test_a_return_is_complete_only_when_every_server_is_gone(seen: dict[str, Server | None], now: float) -> None:
     machines = tuple(Returned(server_id(number), f"hf-{number}", "", 0) for number in (1, 2, 3))
-    found = status.returned(RETURN, Return(CREATED_AT, 1800, machines), seen, now)
+    found = status.returned(RETURN, ReturnRequest(CREATED_AT, 1800, machines), seen, now)
     assert_is_answer(found)
     assert [one["machineId"] for one in found["machines"]] == [one.machine_id for one in machines]
     if found["status"] == "complete":

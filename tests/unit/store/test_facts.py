@@ -12,8 +12,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hfstack.errors import FactsUnreadable
-from hfstack.store.facts import END_OF_TIME, Acquire, Failed, Planned, Return, Returned, load_acquire, load_return
-from hfstack.store.request_list import load_stored, stored_requests
+from hfstack.store.facts import (
+    END_OF_TIME,
+    AcquireRequest,
+    Failed,
+    Planned,
+    Returned,
+    ReturnRequest,
+    load_acquire,
+    load_return,
+)
+from hfstack.store.request_list import load_recorded, recorded_request_ids
 from tests.unit.records import CREATED_AT, LAUNCHED_AT, REQUEST, RETURN, server_id
 from tests.unit.shapes import JSON
 
@@ -70,14 +79,16 @@ def test_an_id_that_some_file_systems_take_for_another_has_no_folder(tmp_path: P
 
 def test_a_request_knows_what_was_asked_and_what_each_post_answered(tmp_path: Path) -> None:
     record(tmp_path, REQUEST, asked=ASKED, created=CREATED)
-    assert load_acquire(str(tmp_path), REQUEST) == Acquire(
+    assert load_acquire(str(tmp_path), REQUEST) == AcquireRequest(
         CREATED_AT + 0.5, 900, (Planned("hf-1", server_id(1), ""), Planned("hf-2", "", "Quota exceeded"))
     )
 
 
 def test_a_request_whose_posts_are_under_way_knows_its_plan(tmp_path: Path) -> None:
     record(tmp_path, REQUEST, asked=ASKED)
-    assert load_acquire(str(tmp_path), REQUEST) == Acquire(CREATED_AT + 0.5, 900, (Planned("hf-1"), Planned("hf-2")))
+    assert load_acquire(str(tmp_path), REQUEST) == AcquireRequest(
+        CREATED_AT + 0.5, 900, (Planned("hf-1"), Planned("hf-2"))
+    )
 
 
 def test_a_request_knows_which_servers_were_replaced(tmp_path: Path) -> None:
@@ -110,7 +121,7 @@ def test_null_stands_for_no_text(tmp_path: Path) -> None:
 
 def test_a_return_knows_its_machines(tmp_path: Path) -> None:
     record(tmp_path, RETURN, asked=RETURNING)
-    assert load_return(str(tmp_path), RETURN) == Return(
+    assert load_return(str(tmp_path), RETURN) == ReturnRequest(
         CREATED_AT, 600, (Returned(server_id(1), "hf-1", "10.0.0.7", LAUNCHED_AT),)
     )
 
@@ -350,7 +361,7 @@ def test_any_facts_are_read_or_unreadable(tmp_path: Path, asked: object, created
         except FactsUnreadable:
             continue
         assert found
-        assert 0 <= found.asked < END_OF_TIME
+        assert 0 <= found.requested_at < END_OF_TIME
 
 
 # All requests
@@ -359,41 +370,41 @@ def test_any_facts_are_read_or_unreadable(tmp_path: Path, asked: object, created
 def test_a_whole_folder(tmp_path: Path) -> None:
     folder = record(tmp_path, REQUEST, asked=ASKED, created=CREATED, ended={"machineIds": [server_id(1)]})
     os.utime(folder / "created.json", (2e9, 2e9))
-    found = load_stored(str(tmp_path), REQUEST)
+    found = load_recorded(str(tmp_path), REQUEST)
     assert found == (REQUEST, load_acquire(str(tmp_path), REQUEST), True, frozenset({server_id(1)}), 2e9)
     record(tmp_path, RETURN, asked=RETURNING)
-    found = load_stored(str(tmp_path), RETURN)
+    found = load_recorded(str(tmp_path), RETURN)
     assert found[1:4] == (load_return(str(tmp_path), RETURN), False, None)
 
 
 def test_an_empty_folder_is_as_old_as_itself(tmp_path: Path) -> None:
     folder = record(tmp_path, REQUEST)
     os.utime(folder, (1e9, 1e9))
-    assert load_stored(str(tmp_path), REQUEST) == (REQUEST, None, False, None, 1e9)
+    assert load_recorded(str(tmp_path), REQUEST) == (REQUEST, None, False, None, 1e9)
 
 
 @pytest.mark.parametrize("told", ["all", [7], {}])
 def test_an_end_of_the_wrong_shape_is_malformed(tmp_path: Path, told: object) -> None:
     record(tmp_path, REQUEST, asked=ASKED, ended={"machineIds": told})
     with pytest.raises(FactsUnreadable, match="malformed"):
-        load_stored(str(tmp_path), REQUEST)
+        load_recorded(str(tmp_path), REQUEST)
 
 
 def test_a_folder_that_vanished_is_unreadable(tmp_path: Path) -> None:
     with pytest.raises(FactsUnreadable, match="cannot read"):
-        load_stored(str(tmp_path), REQUEST)
+        load_recorded(str(tmp_path), REQUEST)
 
 
 def test_requests_are_listed_and_nothing_else(tmp_path: Path) -> None:
-    assert stored_requests(str(tmp_path)) == []
+    assert recorded_request_ids(str(tmp_path)) == []
     for name in (RETURN, REQUEST, ".req-hidden", "notes"):
         record(tmp_path, name)
-    assert stored_requests(str(tmp_path)) == [REQUEST, RETURN]
+    assert recorded_request_ids(str(tmp_path)) == [REQUEST, RETURN]
 
 
 def test_a_work_directory_that_is_not_there_lists_nothing(tmp_path: Path) -> None:
     with pytest.raises(FactsUnreadable, match="is not there"):
-        stored_requests(str(tmp_path / "gone"))
+        recorded_request_ids(str(tmp_path / "gone"))
     (tmp_path / "requests").write_text("")
     with pytest.raises(FactsUnreadable, match="cannot read"):
-        stored_requests(str(tmp_path))
+        recorded_request_ids(str(tmp_path))

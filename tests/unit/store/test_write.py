@@ -46,7 +46,7 @@ def test_a_fact_is_recorded_and_read_again(tmp_path: Path) -> None:
     assert record(str(tmp_path), REQUEST, "asked.json", ASKED) is True
     found = load_acquire(str(tmp_path), REQUEST)
     assert found
-    assert (found.asked, [one.name for one in found.machines]) == (CREATED_AT, ["hf-1"])
+    assert (found.requested_at, [one.name for one in found.machines]) == (CREATED_AT, ["hf-1"])
     assert left_over(tmp_path) == []
 
 
