@@ -35,7 +35,7 @@ PACKAGING := .cache/packaging
 help:
 	@echo "make demo            a request's whole life against the sandbox cloud, on any machine with Python >= 3.11"
 	@echo "make test            every test that needs neither root nor a real cloud"
-	@echo "make check           ruff and mypy"
+	@echo "make check           ruff, mypy, import-linter and codespell"
 	@echo "make freeze          the executables: dist/linux-x86_64/hfstack/ (the first time it builds a Python, 6 minutes)"
 	@echo "make reproducible    freezes twice, in two folders, and compares"
 	@echo "make portable        the scenarios with the frozen program inside an older Linux; as root, needs debootstrap"
@@ -73,6 +73,7 @@ check: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/codespell
 
 format: $(READY)
 	$(BIN)/ruff check --fix
