@@ -50,7 +50,7 @@ help:
 	@echo "make audit           known vulnerabilities in what is locked, where the internet can be reached"
 	@echo "make bench           what a call costs, beside other programs (some minutes); docs/performance.md says how"
 	@echo "make bench-gate      only what has a target; fails on a miss. MARGIN=1.5 allows for a shared machine"
-	@echo "make schemas         docs/schemas/: the JSON Schema of each command's answer, from hfstack/schema.py"
+	@echo "make schemas         docs/schemas/ and the table in docs/states.md, from hfstack/schema.py and hfstack/states.py"
 	@echo "make lock            pin the newest dependencies; make format, make clean"
 
 $(READY): build/requirements.txt pyproject.toml
@@ -184,6 +184,7 @@ wine-tests: msi
 
 schemas: $(READY)
 	$(BIN)/python build/schemas.py
+	$(BIN)/python build/state_table.py
 
 lock: $(READY)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --upgrade \

@@ -33,14 +33,14 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for shape in vars(schema).values():
         if is_typeddict(shape):
-            # what stands below a key in wire.py becomes its description
+            # what stands below a key in schema.py becomes its description
             with_config(ConfigDict(use_attribute_docstrings=True))(shape)
     for command, module in cli.COMMANDS.items():
         (folder / f"{command}.json").write_bytes(text(command, answer_of(module)).encode())
 
 
 def answer_of(module: str) -> type:
-    """Return the type of a command's answer: `run` says it as `wire.Something`."""
+    """Return the type of a command's answer: `run` says it as `schema.Something`."""
     declared: str = importlib.import_module(module).run.__annotations__["return"]
     shape: type = getattr(schema, declared.removeprefix("schema."))
     return shape

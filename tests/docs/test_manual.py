@@ -1,4 +1,4 @@
-"""The manual pages and the example files: in form, complete, and of one mind with the README and the set-up page."""
+"""The manual pages and the example files: in form, complete, and of one mind with the pages."""
 
 from __future__ import annotations
 
@@ -37,8 +37,9 @@ def test_a_page_is_well_formed(page: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_the_variables_are_those_of_the_readme() -> None:
-    table = (ROOT / "README.md").read_text("utf-8").partition("### The environment\n")[2].partition("\n###")[0]
+def test_the_variables_are_those_of_the_configuration_page() -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text("utf-8")
+    table = page.partition("## The environment\n")[2].partition("\n## ")[0]
     page = (MAN / "hfstack.1").read_text("utf-8").partition(".Sh ENVIRONMENT\n")[2].partition(".Sh")[0]
     names = set(re.findall(r"\b(?:HF|PRO|PROVIDER)_\w+", table))
     assert len(names) > 8

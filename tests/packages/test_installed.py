@@ -17,6 +17,7 @@ import yaml
 import release
 from hfstack import __version__
 from hfstack.sandbox import Sandbox
+from tests.docs import pages
 from tests.packages.conftest import System
 
 SITE = {"grid": "private", "rocky-9-symphony": "cirros", "m1.large": "m1.small"}
@@ -120,26 +121,31 @@ def test_a_machine_is_made_and_given_back(host_factory: HostFactory) -> None:
     assert host_factory.call("getReturnRequests", {})["requests"] == []
 
 
-def test_the_readmes_way_from_the_bundle_to_the_first_answer(system: System, tmp_path: Path, sandbox: Sandbox) -> None:
+def test_the_documented_way_from_the_bundle_to_the_first_answer(
+    system: System, tmp_path: Path, sandbox: Sandbox
+) -> None:
     if not release.BUNDLE.exists():
         pytest.skip("there is no bundle: make bundle")
-    section = (release.ROOT / "README.md").read_text("utf-8").partition("\n## Install it\n")[2].partition("\n##")[0]
-    install, first = re.findall(r"(?:^    .*\n)+", section, re.MULTILINE)
+    install, first, *_ = pages.blocks(pages.read("docs/install.md"), "sh")
     shutil.copy(release.BUNDLE, tmp_path)
-    # the README's rpm installs into this system, which has no glibc
+    # the page's rpm installs into this system, which has no glibc
     rpm = f"rpm() {{ command rpm --root '{system.root}' --dbpath /var/lib/rpm --nodeps \"$@\"; }}\n"
-    done = subprocess.run(["sh", "-eu", "-c", rpm + install], cwd=tmp_path, capture_output=True, text=True)
+    done = in_shell(rpm + install.text.replace("/opt/hfstack", f"{system.root}/opt/hfstack"), tmp_path)
     assert (done.returncode, "good" in done.stdout.splitlines()) == (0, True), done.stdout + done.stderr
     assert system.installed() == [release.PACKAGE.stem]
 
     host_factory = point(system, "/opt/hfstack", tmp_path, sandbox)
     environment = host_factory.environment
-    first = re.sub(r"(HF_PROVIDER_\w+)=…", lambda found: f"{found[1]}='{environment[found[1]]}'", first)
-    first = first.replace("/opt/hfstack", f"{system.root}/opt/hfstack")
-    done = subprocess.run(["sh", "-eu", "-c", first], cwd=tmp_path, capture_output=True, text=True)
+    call = re.sub(r"(HF_PROVIDER_\w+)=…", lambda found: f"{found[1]}='{environment[found[1]]}'", first.text)
+    done = in_shell(call.replace("/opt/hfstack", f"{system.root}/opt/hfstack"), tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     (request,) = json.loads(done.stdout)["requests"]
     assert request["status"] == "complete_with_error"
+
+
+def in_shell(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a page's commands in a folder."""
+    return subprocess.run(["sh", "-eu", "-c", script], cwd=folder, capture_output=True, text=True)
 
 
 def test_every_program_is_of_this_version(system: System, prefix: str) -> None:

@@ -1,0 +1,99 @@
+"""What every page keeps: links lead somewhere, commands exist, examples can be read."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hfstack import cli
+from hfstack.admin.rehearse.command import parser
+from tests import ROOT
+from tests.docs.pages import DOCS, LINK, PAGES, anchors, blocks, name, prose, read
+
+INSTALLED = (ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "LICENSE")
+"""What packages install beside docs/ (`documents` in packaging/release.py)."""
+
+TARGETS = set(re.findall(r"^([\w-]+):", read("Makefile"), re.MULTILINE))
+
+
+@pytest.fixture(params=PAGES, ids=name)
+def page(request: pytest.FixtureRequest) -> Path:
+    found: Path = request.param
+    return found
+
+
+def test_links_lead_to_what_is_installed_with_the_page(page: Path) -> None:
+    for link in LINK.findall(prose(page.read_text("utf-8"))):
+        if link.startswith(("http://", "https://")):
+            continue
+        target, _, anchor = link.partition("#")
+        path = (page.parent / target).resolve() if target else page
+        assert path.exists(), link
+        assert path in INSTALLED or path.is_relative_to(DOCS), link
+        if anchor:
+            assert anchor in anchors(path), link
+
+
+def test_make_has_every_target_that_is_named(page: Path) -> None:
+    text = page.read_text("utf-8")
+    named = set(re.findall(r"`make ([a-z][\w-]*)", text))
+    named |= {
+        word for block in blocks(text, "sh") for word in re.findall(r"^make ([a-z][\w-]*)", block.text, re.MULTILINE)
+    }
+    assert named - TARGETS == set()
+
+
+def test_shell_examples_are_shell(page: Path) -> None:
+    for block in blocks(page.read_text("utf-8"), "sh"):
+        done = subprocess.run(["sh", "-n", "-c", block.text], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, ""), block.text
+
+
+def test_json_and_yaml_examples_can_be_read(page: Path) -> None:
+    text = page.read_text("utf-8")
+    for block in blocks(text, "json"):
+        assert isinstance(json.loads(block.text), dict)
+    for block in blocks(text, "yaml"):
+        assert isinstance(yaml.safe_load(block.text), dict)
+
+
+def test_every_code_block_says_what_it_is(page: Path) -> None:
+    assert {block.language for block in blocks(page.read_text("utf-8"))} <= {"sh", "bat", "json", "yaml", "hcl", "text"}
+
+
+def test_installed_programs_and_scripts_are_called_as_they_are(page: Path) -> None:
+    text = page.read_text("utf-8")
+    programs = set(re.findall(r"hfstack/bin/(\w+)", text)) | set(re.findall(r"hfstack\\bin\\(\w+)\.exe", text))
+    assert programs <= {*cli.COMMANDS, "hfstack"}
+    for script in re.findall(r"\bscripts[/\\](\w+\.(?:sh|bat))", text):
+        assert (ROOT / "scripts" / script).is_file() or script in {"user_data.sh", "getAvailableMachines.sh"}, script
+
+
+def test_rehearsals_have_the_options_that_are_named(page: Path) -> None:
+    known = {option for action in parser()._actions for option in action.option_strings}
+    text = page.read_text("utf-8")
+    named = {word for line in re.findall(r"hfstack(?:\.exe)? rehearse\b([^`\n]*)", text) for word in line.split()}
+    assert {word for word in named if word.startswith("--")} <= known
+
+
+def test_schemas_and_files_of_the_source_that_are_named_are_there(page: Path) -> None:
+    for path in re.findall(r"`((?:hfstack|build|packaging|tests)/[\w./-]+)`", page.read_text("utf-8")):
+        assert (ROOT / path).exists(), path
+
+
+def test_the_index_names_every_page() -> None:
+    index = DOCS / "README.md"
+    named = {(DOCS / link.partition("#")[0]).resolve() for link in LINK.findall(read("docs/README.md"))}
+    assert {name(one) for one in DOCS.glob("*.md") if one != index and one not in named} == set()
+
+
+def test_the_index_of_decisions_names_each_by_its_title() -> None:
+    index = read("docs/decisions/README.md")
+    for path in sorted((DOCS / "decisions").glob("0*.md")):
+        number, _, title = path.read_text("utf-8").splitlines()[0].removeprefix("# ").partition(". ")
+        assert f"| {number} | [{title}]({path.name}) |" in index
