@@ -22,14 +22,14 @@ def table() -> str:
     """Return the state table as Markdown."""
     lines = ["| Nova's status | acquire | return | message |", "|---|---|---|---|"]
     lines += [
-        f"| {matched(row)} | {outcome(row.acquire)} | {outcome(row.returned)} | {row.why} |" for row in states.STATES
+        f"| {matched(row)} | {outcome(row.acquire)} | {outcome(row.returned)} | {row.reason} |" for row in states.STATES
     ]
     return "\n".join(lines) + "\n"
 
 
 def matched(row: states.Row) -> str:
     """Say what a row matches."""
-    words = "any other" if row is states.UNHEARD_OF else "any"
+    words = "any other" if row is states.UNKNOWN_STATUS else "any"
     status = words if row.statuses is states.ANY else ", ".join(sorted(map(str, row.statuses)))
     groups = {
         "task": row.task_states,

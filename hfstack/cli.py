@@ -65,9 +65,9 @@ def main(leave: Callable[[int], object] = sys.exit) -> None:
 def run(name: str, arguments: Sequence[str], env: Mapping[str, str]) -> int:
     """Run one of HostFactory's commands: print its answer, return its exit code."""
     if list(arguments) in (["--help"], ["-h"]):
-        return put(USAGE.format(name=name), 0)
+        return print_text(USAGE.format(name=name), 0)
     if list(arguments) == ["--version"]:
-        return put(f"hfstack {__version__}\n", 0)
+        return print_text(f"hfstack {__version__}\n", 0)
     environment = read_environment(env)
     log = Log(environment, name)
     try:
@@ -76,11 +76,11 @@ def run(name: str, arguments: Sequence[str], env: Mapping[str, str]) -> int:
         log.error(str(error))
         # LSF leaves a template alone for a while when a message begins like this (its resource connector's plug-ins)
         code = f"Error Code: {error.code} " if isinstance(error, Refusal) and is_lsf(env) else ""
-        return put(as_json({"message": code + str(error), **getattr(error, "document", {})}), 1)
+        return print_text(as_json({"message": code + str(error), **getattr(error, "document", {})}), 1)
     except Exception as error:  # noqa: BLE001 - whatever happens, HostFactory gets one document
-        log.error(f"internal error: {type(error).__name__}: {error} at {' < '.join(places(error))}")
-        return put(as_json({"message": f"internal error in hfstack {__version__}: {type(error).__name__}"}), 1)
-    return put(as_json(document), 0)
+        log.error(f"internal error: {type(error).__name__}: {error} at {' < '.join(source_lines(error))}")
+        return print_text(as_json({"message": f"internal error in hfstack {__version__}: {type(error).__name__}"}), 1)
+    return print_text(as_json(document), 0)
 
 
 def answer(name: str, arguments: Sequence[str], env: Mapping[str, str], environment: Environment, log: Log) -> object:
@@ -88,14 +88,14 @@ def answer(name: str, arguments: Sequence[str], env: Mapping[str, str], environm
     path = input_path(name, arguments)
     document = inputs.read_document(path)
 
-    began = time.time()
-    known = token_cache.load(environment, env, began)
-    configured = as_settings(known.settings) if known else load_settings(environment, log)
+    started_at = time.time()
+    cached_access = token_cache.load(environment, env, started_at)
+    configured = as_settings(cached_access.settings) if cached_access else load_settings(environment, log)
     if configured.logLevel:
         log.set_level(configured.logLevel)
     budget = Budget(time_budget(environment, configured.actionTimeout))
     command = __import__(COMMANDS[name], fromlist=["run"])
-    context = Context(environment, configured, env, log, budget, known, began)
+    context = Context(environment, configured, env, log, budget, cached_access, started_at)
     return command.run(document, "standard input" if path == "-" else path, context)
 
 
@@ -120,7 +120,7 @@ def input_path(name: str, arguments: Sequence[str]) -> str:
     raise InputError(f"arguments: found {found}, wanted {name} -f FILE (or --help, --version)")
 
 
-def places(error: BaseException) -> list[str]:
+def source_lines(error: BaseException) -> list[str]:
     """Return where an error came from, innermost first, as file:line."""
     found: list[str] = []
     trace = error.__traceback__
@@ -136,7 +136,7 @@ def as_json(document: object) -> str:
     return json.dumps(document, ensure_ascii=False) + "\n"
 
 
-def put(text: str, exit_code: int) -> int:
+def print_text(text: str, exit_code: int) -> int:
     """Write UTF-8 with LF on every system; a text that has no UTF-8 (a lone surrogate) loses that character alone."""
     content = text.encode("utf-8", "replace")
     if sys.stdout is None:

@@ -40,9 +40,9 @@ class Context(NamedTuple):
     env: Mapping[str, str]
     log: Log
     budget: Budget
-    known: CachedAccess | None = None
+    cached_access: CachedAccess | None = None
     """What an earlier call learned of the way into the cloud."""
-    began: float = 0
+    started_at: float = 0
     """When its files began to be read, in seconds since 1970."""
     now: Callable[[], float] = time.time
     """Seconds since 1970."""

@@ -35,13 +35,13 @@ def read_environment(env: Mapping[str, str]) -> Environment:
     provider = env.get("HF_PROVIDER_NAME") or env.get("PROVIDER_NAME") or DEFAULT_PROVIDER
     return Environment(
         provider=provider,
-        confdir=folder(env, "HF_PROVIDER_CONFDIR", "HF_CONFDIR", provider) or lsf_confdir(env),
-        workdir=folder(env, "HF_PROVIDER_WORKDIR", "HF_WORKDIR", provider) or env.get("PRO_DATA_DIR", ""),
+        confdir=provider_folder(env, "HF_PROVIDER_CONFDIR", "HF_CONFDIR", provider) or lsf_confdir(env),
+        workdir=provider_folder(env, "HF_PROVIDER_WORKDIR", "HF_WORKDIR", provider) or env.get("PRO_DATA_DIR", ""),
         logdir=env.get("HF_PROVIDER_LOGDIR") or env.get("HF_LOGDIR") or env.get("PRO_LSF_LOGDIR", ""),
         host=env.get("EGOSC_INSTANCE_HOST") or socket.gethostname(),
         log_level=env.get("HF_LOGLEVEL", ""),
-        log_max_bytes=positive(env.get("HF_LOG_MAX_FILE_SIZE"), 10) * 1024 * 1024,
-        log_max_rotate=positive(env.get("HF_LOG_MAX_ROTATE"), 5),
+        log_max_bytes=positive_number(env.get("HF_LOG_MAX_FILE_SIZE"), 10) * 1024 * 1024,
+        log_max_rotate=positive_number(env.get("HF_LOG_MAX_ROTATE"), 5),
         action_timeout=env.get("HF_PROVIDER_ACTION_TIMEOUT", ""),
     )
 
@@ -53,7 +53,7 @@ def is_lsf(env: Mapping[str, str]) -> bool:
     return any(env.get(name) for name in lsf) and not any(env.get(name) for name in hostfactory)
 
 
-def folder(env: Mapping[str, str], own: str, common: str, provider: str) -> str:
+def provider_folder(env: Mapping[str, str], own: str, common: str, provider: str) -> str:
     """Return the provider's own folder, else HostFactory's default below the common one, else ""."""
     if env.get(own):
         return env[own]
@@ -67,7 +67,7 @@ def lsf_confdir(env: Mapping[str, str]) -> str:
     return inner if top and os.path.isdir(inner) else top
 
 
-def positive(value: str | None, default: int) -> int:
+def positive_number(value: str | None, default: int) -> int:
     """Read a whole number above 0, else the default: a strange log setting must not stop an answer."""
     return int(value) if value and value.isascii() and value.isdecimal() and int(value) > 0 else default
 

@@ -62,7 +62,7 @@ MAX_MESSAGE = 500
 """Characters of a fault that go into a machine's message."""
 
 
-def kind(value: object) -> str:
+def describe(value: object) -> str:
     """Name a JSON value's type for a message, with a short value itself."""
     if value is None:
         return "null"

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 
 from hfstack._typing import NamedTuple
-from hfstack.errors import InputError, kind
+from hfstack.errors import InputError, describe
 
 MAX_INPUT = 16 * 1024 * 1024
 """Bytes. HostFactory's own inputs stay below a megabyte."""
@@ -33,7 +33,7 @@ class MachineRequest(NamedTuple):
     """LSF's user data for the machines."""
 
 
-class ReturnedMachine(NamedTuple):
+class MachineReference(NamedTuple):
     """One machine as HostFactory names it; either may be "", not both."""
 
     machine_id: str
@@ -84,7 +84,7 @@ def request_ids(document: object, name: str) -> tuple[list[str], bool]:
     Any malformed entry refuses the whole input (`InputError`), before anything is sent.
     """
     if not isinstance(document, dict):
-        raise InputError(f"{name}: found {kind(document)}, wanted an object with the key requests")
+        raise InputError(f"{name}: found {describe(document)}, wanted an object with the key requests")
     if "requests" not in document:
         raise InputError(f'{name}: the key requests is missing, wanted {{"requests": {{"requestId": "…"}}}}')
     requests = document["requests"]
@@ -92,18 +92,18 @@ def request_ids(document: object, name: str) -> tuple[list[str], bool]:
         return [request_id(requests, f"{name}: requests")], False
     if isinstance(requests, list):
         return [request_id(entry, f"{name}: requests[{number}]") for number, entry in enumerate(requests)], True
-    raise InputError(f"{name}: requests is {kind(requests)}, wanted an object or a list of objects")
+    raise InputError(f"{name}: requests is {describe(requests)}, wanted an object or a list of objects")
 
 
 def request_id(entry: object, where: str) -> str:
     """Take the id out of one entry of `requests`. Raises `InputError`."""
     if not isinstance(entry, dict):
-        raise InputError(f"{where} is {kind(entry)}, wanted an object with the key requestId")
+        raise InputError(f"{where} is {describe(entry)}, wanted an object with the key requestId")
     if "requestId" not in entry:
         raise InputError(f"{where}.requestId is missing")
     value = entry["requestId"]
     if not isinstance(value, str):
-        raise InputError(f"{where}.requestId is {kind(value)}, wanted a string")
+        raise InputError(f"{where}.requestId is {describe(value)}, wanted a string")
     if not value.strip():
         raise InputError(f"{where}.requestId is empty")
     if len(value) > MAX_REQUEST_ID:
@@ -119,47 +119,49 @@ def machine_request(document: object, name: str) -> MachineRequest:
         raise InputError(f'{name}: wanted {{"template": {{"templateId": "…", "machineCount": 1}}}}')
     template_id = template.get("templateId")
     if not isinstance(template_id, str) or not template_id:
-        raise InputError(f"{name}: template.templateId is {kind(template_id)}, wanted a template's id")
+        raise InputError(f"{name}: template.templateId is {describe(template_id)}, wanted a template's id")
     count = template.get("machineCount")
     if isinstance(count, str) and count.isascii() and count.isdecimal() and len(count) <= 5:
         count = int(count)
     if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_MACHINES:
-        raise InputError(f"{name}: template.machineCount is {kind(count)}, wanted a number from 1 to {MAX_MACHINES}")
+        raise InputError(
+            f"{name}: template.machineCount is {describe(count)}, wanted a number from 1 to {MAX_MACHINES}"
+        )
     # LSF puts these two beside the template
     account, user_data = document.get("rc_account") or "", document.get("userData") or {}
     if not isinstance(account, str):
-        raise InputError(f"{name}: rc_account is {kind(account)}, wanted a string")
+        raise InputError(f"{name}: rc_account is {describe(account)}, wanted a string")
     if not isinstance(user_data, dict):
-        raise InputError(f"{name}: userData is {kind(user_data)}, wanted an object")
+        raise InputError(f"{name}: userData is {describe(user_data)}, wanted an object")
     return MachineRequest(template_id, count, account, user_data)
 
 
-def known_machines(document: object, name: str) -> list[ReturnedMachine] | None:
+def reported_machines(document: object, name: str) -> list[MachineReference] | None:
     """Take getReturnRequests's input apart; `None` if it names no machines at all. Raises `InputError`."""
     if not isinstance(document, dict):
-        raise InputError(f"{name}: found {kind(document)}, wanted {{}} or an object with the key machines")
+        raise InputError(f"{name}: found {describe(document)}, wanted {{}} or an object with the key machines")
     if document.get("machines") is None:
         return None
     return machines_to_return(document, name) if document["machines"] != [] else []
 
 
-def machines_to_return(document: object, name: str) -> list[ReturnedMachine]:
+def machines_to_return(document: object, name: str) -> list[MachineReference]:
     """Take requestReturnMachines's input apart; machines given twice are one. Raises `InputError`."""
     machines = document.get("machines") if isinstance(document, dict) else None
     if isinstance(machines, dict):
         machines = [machines]
     if not isinstance(machines, list) or not machines:
         raise InputError(f'{name}: wanted {{"machines": [{{"name": "…", "machineId": "…"}}]}}')
-    found: dict[ReturnedMachine, None] = {}
+    found: dict[MachineReference, None] = {}
     for number, entry in enumerate(machines):
         where = f"{name}: machines[{number}]"
         if not isinstance(entry, dict):
-            raise InputError(f"{where} is {kind(entry)}, wanted an object with machineId or name")
+            raise InputError(f"{where} is {describe(entry)}, wanted an object with machineId or name")
         for key in ("machineId", "name"):
             if not isinstance(entry.get(key) or "", str):
-                raise InputError(f"{where}.{key} is {kind(entry[key])}, wanted a string")
-        one = ReturnedMachine(entry.get("machineId") or "", entry.get("name") or "")
-        if not one.machine_id and not one.name:
+                raise InputError(f"{where}.{key} is {describe(entry[key])}, wanted a string")
+        machine = MachineReference(entry.get("machineId") or "", entry.get("name") or "")
+        if not machine.machine_id and not machine.name:
             raise InputError(f"{where} has neither machineId nor name")
-        found[one] = None
+        found[machine] = None
     return list(found)

@@ -50,7 +50,7 @@ class Row(NamedTuple):
     power_states: Values
     acquire: Outcome
     returned: Outcome
-    why: str
+    reason: str
     """A phrase for the machine's message; "" where all is well."""
 
 
@@ -117,9 +117,9 @@ STATES = (
 )
 # fmt: on
 
-UNHEARD_OF = STATES[-1]
+UNKNOWN_STATUS = STATES[-1]
 
-LOST = frozenset(status for row in STATES if row.acquire[0] == FAIL for status in row.statuses or ())
+UNUSABLE = frozenset(status for row in STATES if row.acquire[0] == FAIL for status in row.statuses or ())
 """The statuses in which a machine is of no use, unless a task says that it is coming back."""
 
 
@@ -137,7 +137,7 @@ def find(status: object, task_state: object, vm_state: object, power_state: obje
             and (row.power_states is ANY or power_state in row.power_states)
         ):
             return row
-    return UNHEARD_OF
+    return UNKNOWN_STATUS
 
 
 def has_deadline(row: Row) -> bool:

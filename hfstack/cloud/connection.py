@@ -32,8 +32,8 @@ class Connection:
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self.known = context.known
-        self.direct = TokenTransport(context.known.token, context.known.cafile) if context.known else None
+        self.known = known = context.cached_access
+        self.direct = TokenTransport(known.token, known.cafile) if known else None
         self.access: Access | None = None
         self.lock = _thread.allocate_lock()
 
@@ -75,11 +75,13 @@ class Connection:
                 access = open_access(
                     context.settings, context.environment.confdir, context.env, context.budget, context.log
                 )
-                settings = context.known.settings if context.known else context.settings.model_dump()
+                settings = context.cached_access.settings if context.cached_access else context.settings.model_dump()
                 found = access.known(context.env, settings)
                 if found:
                     files = files_of(context.environment, context.settings, context.env)
-                    token_cache.save(context.environment, context.env, context.began, found, [*files, found.cafile])
+                    token_cache.save(
+                        context.environment, context.env, context.started_at, found, [*files, found.cafile]
+                    )
                     if self.known is None:
                         self.direct = TokenTransport(found.token, found.cafile)
                 self.access, self.known = access, found

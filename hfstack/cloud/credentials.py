@@ -19,7 +19,7 @@ from openstack.config.cloud_region import CloudRegion
 
 from hfstack import __version__, errors
 from hfstack.cloud.sdk import Access, capture_library_logs
-from hfstack.config.files import places
+from hfstack.config.files import candidate_paths
 from hfstack.config.settings import Settings
 from hfstack.context import Budget
 from hfstack.environment import Environment
@@ -54,9 +54,8 @@ def files_of(environment: Environment, settings: Settings, env: Mapping[str, str
     secure = (os.path.join(os.path.dirname(one), "secure.yaml") for one in own if one)
     named = (env.get(f"OS_CLIENT_{kind}_FILE", "") for kind in ("CONFIG", "SECURE", "VENDOR"))
     usual = (*loader.CONFIG_FILES, *loader.SECURE_FILES, *loader.VENDOR_FILES)
-    return [
-        one for one in dict.fromkeys((*places(environment, "prov_config.json"), *own, *secure, *named, *usual)) if one
-    ]
+    settings_files = candidate_paths(environment, "prov_config.json")
+    return [path for path in dict.fromkeys((*settings_files, *own, *secure, *named, *usual)) if path]
 
 
 def prepare_login(config: OpenStackConfig, name: str, settings: Settings, where: str) -> CloudRegion:
@@ -141,7 +140,7 @@ def check_cloud(cloud: dict[str, Any], name: str, where: str) -> None:
     verify = cloud.get("verify", True)
     if not isinstance(verify, bool) and not (isinstance(verify, str) and os.path.isfile(verify)):
         # the SDK would take an empty value for false
-        raise ConfigError(f"{where}: verify of cloud {name} is {errors.kind(verify)}, wanted true or false")
+        raise ConfigError(f"{where}: verify of cloud {name} is {errors.describe(verify)}, wanted true or false")
     profile = cloud.get("profile") or cloud.get("cloud")
     if isinstance(profile, str) and "://" in profile:
         raise ConfigError(f"{where}: cloud {name} takes its profile from {profile}: hfstack fetches no configuration")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from hfstack.config import template_file
 from hfstack.environment import is_lsf
-from hfstack.errors import ConfigError, InputError, kind
+from hfstack.errors import ConfigError, InputError, describe
 
 if TYPE_CHECKING:
     from hfstack import schema
@@ -26,16 +26,16 @@ def run(document: object, name: str, context: Context) -> schema.TemplatesDocume
     Raises `InputError`, `ConfigError`.
     """
     if not isinstance(document, dict):
-        raise InputError(f"{name}: found {kind(document)}, wanted an object")
+        raise InputError(f"{name}: found {describe(document)}, wanted an object")
     file = template_file.load(context.environment)
-    for reason in (*file.broken.values(), *(doubt for entry in file.entries for doubt in entry.doubts)):
+    for reason in (*file.invalid.values(), *(doubt for entry in file.entries for doubt in entry.misspelled_keys)):
         context.log.warning(reason)
     if not file.entries:
-        raise ConfigError(next(iter(file.broken.values())))
+        raise ConfigError(next(iter(file.invalid.values())))
     lsf = is_lsf(context.env)
-    message = f"{len(file.entries)} of {len(file.entries) + len(file.broken)} templates"
-    if file.broken:
-        message += f"; broken and left out, see the log: {', '.join(file.broken)}"
+    message = f"{len(file.entries)} of {len(file.entries) + len(file.invalid)} templates"
+    if file.invalid:
+        message += f"; broken and left out, see the log: {', '.join(file.invalid)}"
     context.log.info(message)
     return {"templates": [available(entry, lsf) for entry in file.entries], "message": message}
 
@@ -49,4 +49,4 @@ def available(entry: Entry, lsf: bool) -> schema.AvailableTemplate:
         attributes.setdefault("openstackhost", ["Boolean", "1"])
     found = {"templateId": template.templateId, "maxNumber": template.maxNumber, "attributes": attributes}
     # a TypedDict cannot say "and any other key"
-    return cast("schema.AvailableTemplate", {**found, **entry.passed})
+    return cast("schema.AvailableTemplate", {**found, **entry.other_keys})

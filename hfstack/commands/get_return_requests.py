@@ -26,7 +26,7 @@ NAME = "getReturnRequests"
 
 def run(document: object, name: str, context: Context) -> schema.ReturnRequestsDocument:
     """Answer HostFactory's document. Raises `InputError`, `ConfigError` and `NothingReported`."""
-    wanted = inputs.known_machines(document, name)
+    wanted = inputs.reported_machines(document, name)
     try:
         stored = load(context)
         cloud = Cloud(context)

@@ -56,7 +56,7 @@ def run(document: object, name: str, context: Context) -> schema.RequestAnswer:
     return {"message": message, "requestId": request_id}
 
 
-def with_ids(wanted: Sequence[inputs.ReturnedMachine], nova: Nova, provider: str) -> list[inputs.ReturnedMachine]:
+def with_ids(wanted: Sequence[inputs.MachineReference], nova: Nova, provider: str) -> list[inputs.MachineReference]:
     """Find the ids of machines that are given by host name alone, among our own servers. Raises `CloudTrouble`.
 
     A name that none of them has stands for its id: Nova will say that it knows no such server.
@@ -72,7 +72,7 @@ def with_ids(wanted: Sequence[inputs.ReturnedMachine], nova: Nova, provider: str
     ]
 
 
-def as_recorded(one: inputs.ReturnedMachine, found: Server | None, now: int) -> Mapping[str, object]:
+def as_recorded(one: inputs.MachineReference, found: Server | None, now: int) -> Mapping[str, object]:
     """Return what is recorded of a machine, as far as it is known: Nova will soon forget it."""
     server = found or {}
     launched = server_record.launch_time(server)

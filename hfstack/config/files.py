@@ -39,10 +39,10 @@ WANTED = {
 
 def find_file(environment: Environment, ending: str) -> str | None:
     """Return the path of the provider's own file, else of the common one; `None` if there is neither."""
-    return next((path for path in places(environment, ending) if os.path.exists(path)), None)
+    return next((path for path in candidate_paths(environment, ending) if os.path.exists(path)), None)
 
 
-def places(environment: Environment, ending: str) -> list[str]:
+def candidate_paths(environment: Environment, ending: str) -> list[str]:
     """Return where such a file may be, the provider's own first."""
     providers = dict.fromkeys((environment.provider, "openstack"))
     return [os.path.join(environment.confdir, f"{provider}{ending}") for provider in providers]
@@ -55,11 +55,11 @@ def read_object(path: str) -> dict[str, Any]:
     except InputError as error:
         raise ConfigError(str(error)) from None
     if not isinstance(document, dict):
-        raise ConfigError(f"{path}: found {errors.kind(document)}, wanted an object")
+        raise ConfigError(f"{path}: found {errors.describe(document)}, wanted an object")
     return document
 
 
-def first_mistake(error: ValidationError, document: Mapping[str, object]) -> str:
+def first_error(error: ValidationError, document: Mapping[str, object]) -> str:
     """Say the first mistake as: field, what was found, what was wanted."""
     mistake = error.errors(include_url=False)[0]
     if mistake["type"] == "value_error":
@@ -73,4 +73,4 @@ def first_mistake(error: ValidationError, document: Mapping[str, object]) -> str
         if isinstance(found, dict) and part not in found:
             return f"{field} is missing"
         found = found[part]
-    return f"{field} is {errors.kind(found)}, wanted {wanted}"
+    return f"{field} is {errors.describe(found)}, wanted {wanted}"

@@ -14,16 +14,16 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import PydanticKnownError
 
 from hfstack import states
-from hfstack.config.files import find_file, first_mistake, read_object
+from hfstack.config.files import find_file, first_error, read_object
 from hfstack.environment import Environment
 from hfstack.errors import ConfigError
 from hfstack.log import Log, level_number
 
 
-def lost(status: str) -> str:
+def unusable_status(status: str) -> str:
     """Refuse a status in which a machine may be of use."""
-    if status not in states.LOST:
-        raise ValueError("one of " + ", ".join(sorted(map(str, states.LOST))))
+    if status not in states.UNUSABLE:
+        raise ValueError("one of " + ", ".join(sorted(map(str, states.UNUSABLE))))
     return status
 
 
@@ -46,7 +46,7 @@ class Settings(BaseModel):
     """Seconds that one HTTP request may take."""
     createConcurrency: int = Field(8, ge=1, le=64)  # noqa: N815
     """Machines that are asked for at a time."""
-    reclaimedStates: tuple[Annotated[str, AfterValidator(lost)], ...] = (  # noqa: N815
+    reclaimedStates: tuple[Annotated[str, AfterValidator(unusable_status)], ...] = (  # noqa: N815
         *("DELETED", "SOFT_DELETED", "ERROR", "SHUTOFF", "SHELVED", "SHELVED_OFFLOADED"),
     )
     """Nova's statuses in which a machine counts as taken away by the cloud."""
@@ -65,7 +65,7 @@ class Settings(BaseModel):
         mode="before",
     )
     @classmethod
-    def no_truth_value(cls, value: object, field: ValidationInfo) -> object:
+    def no_boolean(cls, value: object, field: ValidationInfo) -> object:
         """Refuse `true`, which Python counts as 1: a deadline of one second would fail every machine."""
         if isinstance(value, bool):
             raise PydanticKnownError("float_type" if field.field_name == "httpTimeout" else "int_type")
@@ -104,4 +104,4 @@ def parse(path: str, log: Log) -> Settings:
     try:
         return Settings.model_validate(document)
     except ValidationError as error:
-        raise ConfigError(f"{path}: {first_mistake(error, document)}") from None
+        raise ConfigError(f"{path}: {first_error(error, document)}") from None

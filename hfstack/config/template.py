@@ -16,12 +16,12 @@ Attribute = tuple[str, str]
 
 VALUES = {"String": re.compile(""), "Numeric": re.compile(r"-?[0-9]+(\.[0-9]+)?\Z"), "Boolean": re.compile(r"[01]\Z")}
 
-OUR_TAGS = re.compile(r"hf:|hfp:|hf-drain|hostfactory\Z")
+RESERVED_TAGS = re.compile(r"hf:|hfp:|hf-drain|hostfactory\Z")
 
 METADATA_KEY = re.compile(r"[A-Za-z0-9_:. -]{1,255}\Z")
 
 
-def spelled(pattern: str, wanted: str) -> AfterValidator:
+def matching(pattern: str, wanted: str) -> AfterValidator:
     """Refuse a string that is not spelled like that."""
     compiled = re.compile(rf"(?:{pattern})\Z")
 
@@ -33,7 +33,7 @@ def spelled(pattern: str, wanted: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def no_truth_value(value: object) -> object:
+def no_boolean(value: object) -> object:
     """Refuse `true`, which Python counts as 1."""
     if isinstance(value, bool):
         raise PydanticKnownError("int_type")
@@ -52,7 +52,7 @@ def attribute(pair: object) -> Attribute:
     return name, str(value)
 
 
-def complete(attributes: dict[str, Attribute]) -> dict[str, Attribute]:
+def with_defaults(attributes: dict[str, Attribute]) -> dict[str, Attribute]:
     """Add what HostFactory's requestors miss where it is not given.
 
     They count a host's slots as ncpus times ncores (cores per processor), and skip hosts without either. Memory is
@@ -71,9 +71,9 @@ def complete(attributes: dict[str, Attribute]) -> dict[str, Attribute]:
     return found
 
 
-def no_tag_of_ours(tag: str) -> str:
+def no_reserved_tag(tag: str) -> str:
     """Refuse a tag that would give a server to another request, or drain it."""
-    if OUR_TAGS.match(tag):
+    if RESERVED_TAGS.match(tag):
         raise ValueError("a tag of your own: hostfactory, hf:…, hfp:… and hf-drain are hfstack's")
     return tag
 
@@ -89,8 +89,8 @@ def checked_metadata(metadata: dict[str, str]) -> dict[str, str]:
 
 
 Name = Annotated[str, Field(min_length=1)]
-Whole = Annotated[int, BeforeValidator(no_truth_value)]
-Tag = Annotated[str, spelled("[^/,]{1,60}", "1 to 60 characters, no slash or comma"), AfterValidator(no_tag_of_ours)]
+WholeNumber = Annotated[int, BeforeValidator(no_boolean)]
+Tag = Annotated[str, matching("[^/,]{1,60}", "1 to 60 characters, no slash or comma"), AfterValidator(no_reserved_tag)]
 
 
 class BootVolume(BaseModel):
@@ -98,7 +98,7 @@ class BootVolume(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    size: Whole = Field(ge=1)
+    size: WholeNumber = Field(ge=1)
     """GiB."""
     type: Name | None = None
     """The volume type; else the cloud's default."""
@@ -120,11 +120,11 @@ class Template(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    templateId: Annotated[str, spelled("[0-9A-Za-z_-]{1,64}", "1 to 64 letters, digits, _ and -")]  # noqa: N815
+    templateId: Annotated[str, matching("[0-9A-Za-z_-]{1,64}", "1 to 64 letters, digits, _ and -")]  # noqa: N815
     """HostFactory's name for it."""
-    maxNumber: Whole = Field(ge=-1, le=10000)  # noqa: N815
+    maxNumber: WholeNumber = Field(ge=-1, le=10000)  # noqa: N815
     """The most machines of it at a time: -1 any number, 0 none."""
-    attributes: Annotated[dict[str, Annotated[Attribute, BeforeValidator(attribute)]], AfterValidator(complete)]
+    attributes: Annotated[dict[str, Annotated[Attribute, BeforeValidator(attribute)]], AfterValidator(with_defaults)]
     """What the cluster gets: `type`, `ncpus`, `nram` (in LSF: `mem`), `ncores` (cores per CPU, else 1), and more."""
     image: Name
     """Name or id of the image."""
@@ -161,6 +161,6 @@ class Template(BaseModel):
     floatingNetwork: Name | None = None  # noqa: N815
     """Name or id of the network that each machine gets a floating IP of."""
     namePrefix: Annotated[  # noqa: N815
-        str, spelled("[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?", "1 to 48 of a-z, 0-9 and -, no dash at the ends")
+        str, matching("[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?", "1 to 48 of a-z, 0-9 and -, no dash at the ends")
     ] = "hf"
     """Servers are called `<namePrefix>-<8 hex digits>-<index>`, 15 characters or fewer with 2 here and 999 machines."""

@@ -15,10 +15,10 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from hfstack.config import user_data
-from hfstack.config.files import find_file, first_mistake, read_object
+from hfstack.config.files import find_file, first_error, read_object
 from hfstack.config.template import Template
 from hfstack.environment import Environment
-from hfstack.errors import ConfigError, kind
+from hfstack.errors import ConfigError, describe
 
 ALIASES = {
     **{key[0].upper() + key[1:]: key for key in (*Template.model_fields, "priority")},
@@ -36,9 +36,9 @@ class Entry(NamedTuple):
     """One valid template of the file."""
 
     template: Template
-    passed: Mapping[str, object]
+    other_keys: Mapping[str, object]
     """The keys that hfstack does not know, as they are."""
-    doubts: tuple[str, ...]
+    misspelled_keys: tuple[str, ...]
     """Keys that are probably misspelt, each as a sentence that names the file."""
 
 
@@ -47,7 +47,7 @@ class TemplateFile(NamedTuple):
 
     path: str
     entries: tuple[Entry, ...]
-    broken: Mapping[str, str]
+    invalid: Mapping[str, str]
     """Templates that cannot be used, by their id, else their place: a sentence that names the file."""
 
 
@@ -59,22 +59,22 @@ def load(environment: Environment) -> TemplateFile:
     document = read_object(path)
     rows = document.get("templates", document.get("Templates"))
     if not isinstance(rows, list) or not rows:
-        found = "missing" if rows is None else "empty" if rows == [] else kind(rows)
+        found = "missing" if rows is None else "empty" if rows == [] else describe(rows)
         raise ConfigError(f"{path}: templates is {found}, wanted a list of templates")
     entries: dict[str, Entry] = {}
-    broken: dict[str, str] = {}
+    invalid: dict[str, str] = {}
     for number, row in enumerate(rows):
         place = f"templates[{number}]"
-        label = identity(row) or place
-        if label in entries or label in broken:
-            broken[place] = f"{path}: {place}: templateId is {label} again, wanted another for each template"
+        label = row_id(row) or place
+        if label in entries or label in invalid:
+            invalid[place] = f"{path}: {place}: templateId is {label} again, wanted another for each template"
             continue
         try:
             where = f"{path}: {place if label == place else f'template {label}'}"
             entries[label] = read_entry(row, where, os.path.dirname(path))
         except ConfigError as error:
-            broken[label] = str(error)
-    return TemplateFile(path, tuple(entries.values()), broken)
+            invalid[label] = str(error)
+    return TemplateFile(path, tuple(entries.values()), invalid)
 
 
 def find(environment: Environment, template_id: str) -> Template:
@@ -82,15 +82,15 @@ def find(environment: Environment, template_id: str) -> Template:
     file = load(environment)
     for entry in file.entries:
         if entry.template.templateId == template_id:
-            if entry.doubts:
-                raise ConfigError(entry.doubts[0])
+            if entry.misspelled_keys:
+                raise ConfigError(entry.misspelled_keys[0])
             return entry.template
-    if template_id in file.broken:
-        raise ConfigError(file.broken[template_id])
+    if template_id in file.invalid:
+        raise ConfigError(file.invalid[template_id])
     raise ConfigError(f"{file.path}: there is no template {template_id}")
 
 
-def identity(row: object) -> str:
+def row_id(row: object) -> str:
     """Return the id of a template that may be broken, "" if it has none that can be said."""
     found = (row.get("templateId") or row.get("TemplateId") or row.get("Name")) if isinstance(row, dict) else None
     return found if isinstance(found, str) and len(found) <= 64 else ""
@@ -99,25 +99,25 @@ def identity(row: object) -> str:
 def read_entry(row: object, where: str, folder: str) -> Entry:
     """Validate one template. Raises `ConfigError`."""
     if not isinstance(row, dict):
-        raise ConfigError(f"{where}: found {kind(row)}, wanted an object")
-    own, passed, doubts = sort_keys(row, where)
+        raise ConfigError(f"{where}: found {describe(row)}, wanted an object")
+    own, other_keys, misspelled_keys = sort_keys(row, where)
     try:
         template = Template.model_validate(own)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {first_mistake(error, own)}") from None
-    contradiction = contradicts(template)
+        raise ConfigError(f"{where}: {first_error(error, own)}") from None
+    contradiction = find_contradiction(template)
     if contradiction:
         raise ConfigError(f"{where}: {contradiction}")
     loaded: dict[str, object] = {"flavors": tuple(dict.fromkeys(filter(None, (template.flavor, *template.flavors))))}
     if template.userDataFile:
-        loaded["userData"] = read_text(os.path.join(folder, template.userDataFile), f"{where}: userDataFile")
+        loaded["userData"] = read_user_data(os.path.join(folder, template.userDataFile), f"{where}: userDataFile")
     template = template.model_copy(update=loaded)
-    size = user_data.longest(template.userData or "", template.templateId)
+    size = user_data.longest_encoded(template.userData or "", template.templateId)
     if size > user_data.MAX_ENCODED:
         raise ConfigError(
             f"{where}: userData has {size} characters in base64, wanted at most {user_data.MAX_ENCODED}: Nova's limit"
         )
-    return Entry(template, passed, doubts)
+    return Entry(template, other_keys, misspelled_keys)
 
 
 def sort_keys(row: Mapping[str, object], where: str) -> tuple[dict[str, object], dict[str, object], tuple[str, ...]]:
@@ -126,8 +126,8 @@ def sort_keys(row: Mapping[str, object], where: str) -> tuple[dict[str, object],
     An own key that is null counts as not given.
     """
     own: dict[str, object] = {}
-    passed: dict[str, object] = {}
-    doubts: list[str] = []
+    other_keys: dict[str, object] = {}
+    misspelled_keys: list[str] = []
     for key, value in row.items():
         known = ALIASES.get(key, key)
         near = difflib.get_close_matches(key.lower(), NEAREST, n=1, cutoff=0.8)
@@ -137,13 +137,13 @@ def sort_keys(row: Mapping[str, object], where: str) -> tuple[dict[str, object],
             if value is not None:
                 own[known] = value
         elif near:
-            doubts.append(f"{where}: found the key {key}, wanted {NEAREST[near[0]]}")
+            misspelled_keys.append(f"{where}: found the key {key}, wanted {NEAREST[near[0]]}")
         else:
-            passed[known] = value
-    return own, passed, tuple(doubts)
+            other_keys[known] = value
+    return own, other_keys, tuple(misspelled_keys)
 
 
-def contradicts(template: Template) -> str:
+def find_contradiction(template: Template) -> str:
     """Say what does not go together, "" if all does."""
     if not template.flavor and not template.flavors:
         return "flavor is missing"
@@ -156,7 +156,7 @@ def contradicts(template: Template) -> str:
     return ""
 
 
-def read_text(path: str, where: str) -> str:
+def read_user_data(path: str, where: str) -> str:
     """Read a file of user data: UTF-8, a BOM is left out, as cloud-init goes by the first characters."""
     try:
         with open(path, "rb") as file:

@@ -34,7 +34,7 @@ def exports(variables: Mapping[str, str]) -> str:
     return f"export {' '.join(words)}" if words else ""
 
 
-def longest(text: str, template_id: str) -> int:
+def longest_encoded(text: str, template_id: str) -> int:
     """Return the characters of base64 with the placeholders filled in the longest way that a request can have."""
     return len(encode(fill(text, {**LONGEST, "templateId": template_id}, {})))
 

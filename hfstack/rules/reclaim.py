@@ -17,7 +17,7 @@ from hfstack.store.facts import AcquireRequest, ReturnRequest
 from hfstack.store.request_list import RecordedRequest
 
 if TYPE_CHECKING:
-    from hfstack.inputs import ReturnedMachine
+    from hfstack.inputs import MachineReference
     from hfstack.schema import MachineToReturn
 
 
@@ -43,7 +43,7 @@ def held(stored: Iterable[RecordedRequest]) -> list[HeldMachine]:
 
 
 def named(
-    wanted: Iterable[ReturnedMachine], stored: Iterable[RecordedRequest], listed: Iterable[Server]
+    wanted: Iterable[MachineReference], stored: Iterable[RecordedRequest], listed: Iterable[Server]
 ) -> list[HeldMachine]:
     """Return the machines that HostFactory names, with their ids: of a name alone, the server or the plan that has it.
 

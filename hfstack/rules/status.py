@@ -121,7 +121,7 @@ def acquired(record: Server, rules: Rules, overdue: bool, timeout: int, fallback
     """Return the entry of a server that was seen, for the request that asked for it."""
     row = server_record.row(record)
     result, status = row.acquire
-    message = row.why
+    message = row.reason
     address = server_record.private_address(record, rules.networks)
     if result == states.SUCCEED and not address:
         result, message = states.EXECUTING, "it has no fixed address yet"
@@ -212,7 +212,7 @@ def given_back(one: Returned, seen: LookedUp, overdue: bool, timeout: int) -> Ma
         return as_recorded(one, states.SUCCEED, states.TERMINATED, "")
     row = server_record.row(record)
     result, status = row.returned
-    message = because(row.why, record)
+    message = because(row.reason, record)
     if result == states.SUCCEED:
         message = ""
     elif server_record.is_foreign(record):

@@ -167,7 +167,7 @@ def in_this_process(warm: Polled) -> Connection:
     known = token_cache.load(environment, env, now := dt.datetime.now().timestamp())  # noqa: DTZ005 - seconds since 1970
     assert known
     settings = as_settings(known.settings)
-    return Connection(Context(environment, settings, env, Log(environment, "test"), Budget(60), known, began=now))
+    return Connection(Context(environment, settings, env, Log(environment, "test"), Budget(60), known, started_at=now))
 
 
 def test_threads_that_meet_401_at_once_log_in_once(warm: Polled, monkeypatch: pytest.MonkeyPatch) -> None:

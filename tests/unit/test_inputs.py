@@ -269,7 +269,7 @@ def test_any_bytes_give_a_document_or_one_sentence(content: bytes) -> None:
     ],
 )
 def test_a_value_has_a_name_for_messages(value: object, name: str) -> None:
-    assert errors.kind(value) == name
+    assert errors.describe(value) == name
 
 
 # Requests for machines and returns

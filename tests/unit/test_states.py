@@ -92,7 +92,7 @@ def test_every_status_and_task_is_mapped_by_a_row_of_its_own(status: str) -> Non
     unmapped = [
         (task, vm, power)
         for task, vm, power in itertools.product(TASK_STATES, [*VM_STATES, None], POWER_STATES)
-        if states.find(status, task, vm, power) is states.UNHEARD_OF
+        if states.find(status, task, vm, power) is states.UNKNOWN_STATUS
     ]
     assert unmapped == []
 
@@ -128,7 +128,7 @@ def test_an_active_server_whose_guest_is_off_is_waited_for(power: int | None, re
 @pytest.mark.parametrize("task", [None, "spawning", "contemplating"])
 def test_a_status_that_nova_does_not_have_concludes_nothing(status: object, task: object) -> None:
     row = states.find(status, task, None, None)
-    assert row is states.UNHEARD_OF
+    assert row is states.UNKNOWN_STATUS
     assert row.acquire == row.returned == ("executing", None)
     assert not states.has_deadline(row)
 
@@ -163,7 +163,7 @@ def test_no_row_names_a_state_that_nova_does_not_have() -> None:
 def test_a_row_has_a_phrase_exactly_where_something_is_not_well(row: states.Row) -> None:
     result, status = row.acquire
     on_its_way = status == "running" and result in {"succeed", "executing"}
-    assert bool(row.why) == (not on_its_way)
+    assert bool(row.reason) == (not on_its_way)
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=str(number)) for number, row in enumerate(states.STATES)])

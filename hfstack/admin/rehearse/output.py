@@ -114,7 +114,7 @@ def worst(error: ValidationError) -> str:
     if mistake["type"] == "missing":
         return f"{field} is missing"
     message = mistake["msg"].removeprefix("Input should be ")
-    return f"{field or 'the document'} is {errors.kind(mistake['input'])}, wanted {message}"
+    return f"{field or 'the document'} is {errors.describe(mistake['input'])}, wanted {message}"
 
 
 def shown(text: bytes | str) -> str:

@@ -110,7 +110,7 @@ def test_a_broken_template_does_not_spoil_the_others(environment: Environment, w
     path = write(small(image=None), small(templateId="good"), 7, small(templateId="good"))
     file = template_file.load(environment)
     assert [entry.template.templateId for entry in file.entries] == ["good"]
-    assert file.broken == {
+    assert file.invalid == {
         "small": f"{path}: template small: image is missing",
         "templates[2]": f"{path}: templates[2]: found the number 7, wanted an object",
         "templates[3]": f"{path}: templates[3]: templateId is good again, wanted another for each template",
@@ -185,7 +185,7 @@ def test_flavors_are_tried_in_order(one: Callable[..., Template], changes: Any, 
 def test_an_own_key_that_is_null_is_not_given(environment: Environment, write: Callable[..., Path]) -> None:
     write({**small(), "keyName": None, "tags": None, "pgrpName": None})
     (entry,) = template_file.load(environment).entries
-    assert (entry.template.keyName, entry.template.tags, entry.passed) == (None, (), {"pgrpName": None})
+    assert (entry.template.keyName, entry.template.tags, entry.other_keys) == (None, (), {"pgrpName": None})
 
 
 def test_ibms_names_for_lsf_are_taken(environment: Environment, write: Callable[..., Path]) -> None:
@@ -203,7 +203,7 @@ def test_ibms_names_for_lsf_are_taken(environment: Environment, write: Callable[
     (entry,) = template_file.load(environment).entries
     found = entry.template
     assert (found.templateId, found.maxNumber, found.image, found.flavors) == ("TemplateA", 0, "rocky", ("lsf.small",))
-    assert (found.userData, found.networks, entry.passed) == ("#!/bin/sh\n", ("grid",), {"priority": "2"})
+    assert (found.userData, found.networks, entry.other_keys) == ("#!/bin/sh\n", ("grid",), {"priority": "2"})
     assert found.attributes["nram"] == ("Numeric", "1024")
 
 
@@ -344,7 +344,7 @@ def test_a_template_id_is_spelled_as_hostfactory_wants_it(
     environment: Environment, write: Callable[..., Path], template_id: str
 ) -> None:
     write(small(templateId=template_id))
-    (message,) = template_file.load(environment).broken.values()
+    (message,) = template_file.load(environment).invalid.values()
     assert message.endswith("wanted 1 to 64 letters, digits, _ and -")
 
 
@@ -374,7 +374,7 @@ def test_a_probable_typo_is_named_with_the_nearest_key(
 ) -> None:
     assert mistake(**{key: "x"}) == f"found the key {key}, wanted {near}"
     (entry,) = template_file.load(environment).entries
-    assert entry.passed == {}
+    assert entry.other_keys == {}
 
 
 @pytest.mark.parametrize(
@@ -384,7 +384,7 @@ def test_a_probable_typo_is_named_with_the_nearest_key(
 def test_what_is_hostfactorys_is_kept(environment: Environment, write: Callable[..., Path], key: str) -> None:
     write(small(**{key: {"a": [1, "x"]}}))
     (entry,) = template_file.load(environment).entries
-    assert (entry.passed, entry.doubts) == ({key: {"a": [1, "x"]}}, ())
+    assert (entry.other_keys, entry.misspelled_keys) == ({key: {"a": [1, "x"]}}, ())
 
 
 @given(
@@ -397,8 +397,8 @@ def test_whatever_stands_in_a_template_it_is_taken_or_named(
     folder = tmp_path_factory.mktemp("conf")
     (folder / "openstackprov_templates.json").write_text(json.dumps({"templates": [small(**row) if valid else row]}))
     file = load(folder)
-    assert len(file.entries) + len(file.broken) == 1
-    assert all(message.startswith(file.path) for message in file.broken.values())
+    assert len(file.entries) + len(file.invalid) == 1
+    assert all(message.startswith(file.path) for message in file.invalid.values())
 
 
 def load(folder: Path) -> TemplateFile:

@@ -8,7 +8,7 @@ import pytest
 
 from hfstack import states
 from hfstack.config.settings import Settings
-from hfstack.inputs import ReturnedMachine
+from hfstack.inputs import MachineReference
 from hfstack.rules import reclaim
 from hfstack.rules.reclaim import HeldMachine
 from hfstack.rules.status import GONE
@@ -46,20 +46,20 @@ def test_what_is_held_is_what_was_created_and_did_not_fail() -> None:
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [
-        pytest.param(ReturnedMachine("any-id", "host"), [HeldMachine("any-id", "host")], id="by id"),
-        pytest.param(ReturnedMachine("any-id", ""), [HeldMachine("any-id", "")], id="by id alone"),
-        pytest.param(ReturnedMachine("", "hf-1"), [HeldMachine(server_id(1), "hf-1")], id="planned name"),
+        pytest.param(MachineReference("any-id", "host"), [HeldMachine("any-id", "host")], id="by id"),
+        pytest.param(MachineReference("any-id", ""), [HeldMachine("any-id", "")], id="by id alone"),
+        pytest.param(MachineReference("", "hf-1"), [HeldMachine(server_id(1), "hf-1")], id="planned name"),
         pytest.param(
-            ReturnedMachine("", "hf-1.bank.test"), [HeldMachine(server_id(1), "hf-1.bank.test")], id="full name"
+            MachineReference("", "hf-1.bank.test"), [HeldMachine(server_id(1), "hf-1.bank.test")], id="full name"
         ),
-        pytest.param(ReturnedMachine("", "w7"), [HeldMachine(server_id(7), "w7")], id="short name of a listed server"),
+        pytest.param(MachineReference("", "w7"), [HeldMachine(server_id(7), "w7")], id="short name of a listed server"),
         pytest.param(
-            ReturnedMachine("", "w7.bank.test"), [HeldMachine(server_id(7), "w7.bank.test")], id="its full name"
+            MachineReference("", "w7.bank.test"), [HeldMachine(server_id(7), "w7.bank.test")], id="its full name"
         ),
-        pytest.param(ReturnedMachine("", "nobody"), [], id="unheard of"),
+        pytest.param(MachineReference("", "nobody"), [], id="unheard of"),
     ],
 )
-def test_a_machine_is_known_by_id_else_by_name(wanted: ReturnedMachine, found: list[HeldMachine]) -> None:
+def test_a_machine_is_known_by_id_else_by_name(wanted: MachineReference, found: list[HeldMachine]) -> None:
     folders = [stored(AcquireRequest(CREATED_AT, 1800, (Planned("hf-1", server_id(1)),)))]
     listed = [server(7, metadata={"hf_hostname": "w7.bank.test"})]
     assert reclaim.named([wanted], folders, listed) == found
@@ -74,7 +74,7 @@ def test_each_status(status: str) -> None:
     assert reported(server(status=status, tags=OURS)) == (0 if gone else None)
 
 
-@pytest.mark.parametrize("status", sorted(map(str, states.LOST)))
+@pytest.mark.parametrize("status", sorted(map(str, states.UNUSABLE)))
 def test_which_statuses_count_can_be_set(status: str) -> None:
     record = server(status=status, tags=OURS)
     assert reported(record, reclaimed_states=(status,)) == 0
