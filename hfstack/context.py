@@ -46,3 +46,9 @@ class Context(NamedTuple):
     """When its files began to be read, in seconds since 1970."""
     now: Callable[[], float] = time.time
     """Seconds since 1970."""
+    request_id: str = ""
+    """The request that the call is about; "" where it is about none, or about many."""
+
+    def of(self, request_id: str) -> Context:
+        """Return the context of one request: its id goes into every log line and with every request to the cloud."""
+        return self._replace(log=self.log.of(request_id), request_id=request_id)

@@ -48,14 +48,21 @@ def level_number(name: str) -> int | None:
 class Log:
     """The log of one call. `command` and `request_id` stand in every line."""
 
-    def __init__(self, environment: Environment, command: str) -> None:
+    def __init__(self, environment: Environment, command: str, request_id: str = "") -> None:
         file_name = f"{environment.provider}-provider.{environment.host}.log"
         self.path = os.path.join(environment.logdir, file_name) if environment.logdir else ""
+        self.environment = environment
         self.command = command
-        self.request_id = "-"
+        self.request_id = request_id
         self.max_bytes = environment.log_max_bytes
         self.max_rotate = environment.log_max_rotate
         self.threshold = level_number(environment.log_level) or LEVELS["INFO"]
+
+    def of(self, request_id: str) -> Log:
+        """Return the same log for the lines of one request."""
+        log = Log(self.environment, self.command, request_id)
+        log.threshold = self.threshold
+        return log
 
     def set_level(self, name: str) -> None:
         """Take the level of the provider's configuration, which is nearer than HostFactory's common one."""
@@ -84,7 +91,7 @@ class Log:
         now = time.time()
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
         text = printable(message)
-        line = f"{stamp} {os.getpid()} {self.command} {level} {printable(self.request_id)} {text}\n"
+        line = f"{stamp} {os.getpid()} {self.command} {level} {printable(self.request_id) or '-'} {text}\n"
         try:
             self.append(line.encode("utf-8", "replace"))
         except OSError:

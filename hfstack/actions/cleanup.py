@@ -25,28 +25,28 @@ if TYPE_CHECKING:
 
 
 class Cleanup:
-    """Records and deletes, after the questions of one call. `cloud` opens the cloud, for what goes with a server."""
+    """Records and deletes, after the questions of one request. `cloud` opens the cloud, for what goes with a server."""
 
     def __init__(self, context: Context, cloud: Callable[[], Cloud]) -> None:
         self.context = context
+        self.request_id = context.request_id
         self.cloud = cloud
         self.log = context.log
 
-    def polled(self, request_id: str) -> None:
+    def polled(self) -> None:
         """Record that HostFactory knows of a request for machines: it asked."""
-        self.is_recorded(request_id, "polled.json", {"polled": self.context.now()})
+        self.is_recorded("polled.json", {"polled": self.context.now()})
 
     def of_acquire(
-        self, nova: Nova, request_id: str, asked: AcquireRequest, records: Iterable[Server], found: RequestStatus
+        self, nova: Nova, asked: AcquireRequest, records: Iterable[Server], found: RequestStatus
     ) -> RequestStatus:
         """Record and delete the machines that failed; returns the answer."""
         provider, records = self.context.environment.provider, list(records)
-        doomed = deletion.of_acquire(request_id, provider, asked, records, found["machines"])
+        doomed = deletion.of_acquire(self.request_id, provider, asked, records, found["machines"])
         reasons = {
             machine["machineId"]: machine["message"]
             for key, machine in doomed
             if self.is_recorded(
-                request_id,
                 f"failed-{key}.json",
                 {
                     "machineId": machine["machineId"],
@@ -57,29 +57,27 @@ class Cleanup:
                 },
             )
         }
-        replaced = deletion.replaced(request_id, provider, asked, records)
+        replaced = deletion.replaced(self.request_id, provider, asked, records)
         reasons |= dict.fromkeys(replaced, "it found no host, and another was asked for")
         # the floating IP of a server that was replaced is that of the other
         owners = [one for one in records if one["id"] not in asked.replaced]
         told = self.delete(nova, reasons, owners, found)
-        if self.ended(request_id, asked, found):
+        if self.ended(asked, found):
             return told
         # housekeeping takes a request that neither was polled nor has ended, on record, for one that HostFactory never
         # learned of: machines are handed over only when the end is on record
         return {**told, "status": "running", "message": "this cannot be recorded in the work directory: see the log"}
 
-    def of_return(
-        self, nova: Nova, request_id: str, asked: ReturnRequest, seen: LookedUp, found: RequestStatus
-    ) -> RequestStatus:
+    def of_return(self, nova: Nova, asked: ReturnRequest, seen: LookedUp, found: RequestStatus) -> RequestStatus:
         """Record which machines are gone, and ask again for the deletion of those that live; returns the answer."""
         now = self.context.now()
         for server_id, how in deletion.gone(asked, seen).items():
             fact = {"machineId": server_id, "gone": now, "how": how}
-            self.is_recorded(request_id, f"gone-{server_id}.json", fact)
+            self.is_recorded(f"gone-{server_id}.json", fact)
         stuck = deletion.of_return(self.context.environment.provider, asked, seen, now)
         records = [one for one in seen.values() if one]
         told = self.delete(nova, dict.fromkeys(stuck, "it was given back"), records, found)
-        self.ended(request_id, asked, found)
+        self.ended(asked, found)
         return told
 
     def delete(
@@ -94,24 +92,24 @@ class Cleanup:
         if any(map(wants_floating_ip, records)):
             from hfstack.actions.floating_ips import release_going
 
-            release_going(self.cloud(), found["requestId"], records, outcomes)
+            release_going(self.cloud(), records, outcomes)
         if trouble is None:
             return found
         words = f"a server could not be deleted: {explain(trouble)}"
         return {**found, "message": f"{found['message']}; {words}" if found["message"] else words}
 
-    def ended(self, request_id: str, asked: AcquireRequest | ReturnRequest, found: RequestStatus) -> bool:
+    def ended(self, asked: AcquireRequest | ReturnRequest, found: RequestStatus) -> bool:
         """Record that a request was answered as over; `False` if it is, and that cannot be recorded."""
         if asked.ended or found["status"] == "running":
             return True
         ids = [machine["machineId"] for machine in found["machines"]]
         fact = {"ended": self.context.now(), "status": found["status"], "machineIds": ids}
-        return self.is_recorded(request_id, "ended.json", fact)
+        return self.is_recorded("ended.json", fact)
 
-    def is_recorded(self, request_id: str, name: str, content: Mapping[str, object]) -> bool:
+    def is_recorded(self, name: str, content: Mapping[str, object]) -> bool:
         """Have a fact on record, now or since before; `False`, with a warning, if that cannot be."""
         try:
-            record(self.context.environment.workdir, request_id, name, content)
+            record(self.context.environment.workdir, self.request_id, name, content)
         except FactsUnwritable as error:
             self.log.warning(str(error))
             return False

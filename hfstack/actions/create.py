@@ -48,9 +48,8 @@ class Created(NamedTuple):
 class ServerCreator:
     """Makes the servers of one request."""
 
-    def __init__(self, nova: Nova, request_id: str, context: Context) -> None:
+    def __init__(self, nova: Nova, context: Context) -> None:
         self.nova = nova
-        self.request_id = request_id
         self.context = context
         self.replaced: list[str] = []
         """Ids of servers that found no host, and for which another was asked for."""
@@ -102,7 +101,7 @@ class ServerCreator:
 
     def servers(self) -> list[Server]:
         """Return the request's servers, without those that were replaced. Raises `CloudTrouble`."""
-        found = self.nova.servers_of(server_record.request_tag(self.request_id))
+        found = self.nova.servers_of(server_record.request_tag(self.context.request_id))
         return [one for one in found if one["id"] not in self.replaced]
 
     def without_host(self, made: Sequence[Created]) -> list[str]:

@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from hfstack.rules.server_record import Server
 
 
-def take(cloud: Cloud, request_id: str, network_id: str, names: Sequence[str]) -> dict[str, Refusal]:
+def take(cloud: Cloud, network_id: str, names: Sequence[str]) -> dict[str, Refusal]:
     """Take a floating IP for each server name, some at a time; returns why, for the names that got none.
 
     Raises `CloudTrouble` if the cloud shows no Neutron.
     """
-    service = cloud.floating_ips(request_id)
+    service = cloud.floating_ips()
 
     def attempt(name: str) -> Refusal | None:
         try:
-            service.take(network_id, floating_ip.describe(cloud.context.environment.provider, request_id, name))
+            service.take(network_id, describe(cloud, name))
         except Refusal as refusal:
             return refusal
         return None
@@ -43,16 +43,12 @@ def take(cloud: Cloud, request_id: str, network_id: str, names: Sequence[str]) -
     return {name: refusal for name, refusal in refusals.items() if refusal}
 
 
-def give_back(cloud: Cloud, request_id: str, names: Sequence[str]) -> None:
+def give_back(cloud: Cloud, names: Sequence[str]) -> None:
     """Release the floating IPs of servers that Nova has refused to make."""
-    release(
-        cloud,
-        request_id,
-        {floating_ip.describe(cloud.context.environment.provider, request_id, name) for name in names},
-    )
+    release(cloud, {describe(cloud, name) for name in names})
 
 
-def attached(cloud: Cloud, request_id: str, records: Sequence[Server], networks: Sequence[str]) -> list[Server]:
+def attached(cloud: Cloud, records: Sequence[Server], networks: Sequence[str]) -> list[Server]:
     """Attach the floating IPs of the servers that are up and show none; returns the records with those addresses.
 
     The record of a server that has none yet says why. `networks` is the order in which its private address is looked
@@ -61,10 +57,10 @@ def attached(cloud: Cloud, request_id: str, records: Sequence[Server], networks:
     waiting = {
         str(record["id"]): record for record in records if is_up(record) and server_record.lacks_floating_ip(record)
     }
-    provider, log = cloud.context.environment.provider, cloud.context.log
-    names = {one: floating_ip.describe(provider, request_id, str(record["name"])) for one, record in waiting.items()}
+    log = cloud.context.log
+    names = {server_id: describe(cloud, str(record["name"])) for server_id, record in waiting.items()}
     try:
-        service = cloud.floating_ips(request_id)
+        service = cloud.floating_ips()
         found = {one.description: one for one in service.find(set(names.values()))}
     except CloudTrouble as trouble:
         log.warning(f"the floating IPs cannot be looked for: {explain(trouble)}")
@@ -116,19 +112,25 @@ def without(record: Server, trouble: CloudTrouble) -> Server:
     return {**record, server_record.WHY_NO_FLOATING_IP: str(trouble)}
 
 
-def release_going(cloud: Cloud, request_id: str, records: Sequence[Server], outcomes: Mapping[str, Deletion]) -> None:
+def release_going(cloud: Cloud, records: Sequence[Server], outcomes: Mapping[str, Deletion]) -> None:
     """Release the floating IPs of the servers that Nova deletes; `records` are those and others of their requests."""
     going = [server_id for server_id, outcome in outcomes.items() if outcome is not Deletion.CONFLICT]
-    release(cloud, request_id, floating_ip.of_going(records, going, cloud.context.environment.provider))
+    release(cloud, floating_ip.of_going(records, going, cloud.context.environment.provider))
 
 
-def release(cloud: Cloud, request_id: str, descriptions: Collection[str]) -> None:
+def release(cloud: Cloud, descriptions: Collection[str]) -> None:
     """Release the floating IPs of these descriptions, as far as that can be done now."""
     if not descriptions:
         return
     try:
-        cloud.floating_ips(request_id).release(descriptions)
+        cloud.floating_ips().release(descriptions)
     except CloudTrouble as trouble:
         cloud.context.log.warning(
             f"a floating IP could not be released, getReturnRequests will do it: {explain(trouble)}"
         )
+
+
+def describe(cloud: Cloud, server_name: str) -> str:
+    """Return the description of the floating IP of one of the request's machines."""
+    context = cloud.context
+    return floating_ip.describe(context.environment.provider, context.request_id, server_name)

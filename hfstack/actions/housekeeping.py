@@ -50,7 +50,7 @@ class Housekeeping:
             # this command is asked often, and hardly ever deletes
             from hfstack.actions.floating_ips import release_going
 
-            release_going(self.cloud, "", alive, outcomes)
+            release_going(self.cloud, alive, outcomes)
         taken_for = self.release_abandoned(alive, now)
         history = leftovers.history(self.stored, alive, now, self.patience)
         self.forget([request_id for request_id in history if request_id not in taken_for])
@@ -65,7 +65,7 @@ class Housekeeping:
         if not owned:
             return set()
         try:
-            floating_ips = self.cloud.floating_ips("")
+            floating_ips = self.cloud.floating_ips()
             shown = floating_ips.of_networks({owner.request.floating_network for owner in owned.values()})
             doomed = leftovers.abandoned(shown, owned, alive, provider, now, self.patience)
             # a server in such a cell is not seen, and its floating IP may lead nowhere yet

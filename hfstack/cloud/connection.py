@@ -99,47 +99,50 @@ class Connection:
 
 
 class Cloud:
-    """Hands out the services, with one login for all of them."""
+    """Hands out the services. Every call carries the context's request id, so the cloud's logs can be searched for it.
 
-    def __init__(self, context: Context) -> None:
+    The clouds of several requests may share one connection, and so one login.
+    """
+
+    def __init__(self, context: Context, connection: Connection | None = None) -> None:
         self.context = context
-        self.connection = Connection(context)
+        self.connection = connection or Connection(context)
 
-    def nova(self, request_id: str) -> Nova:
-        """Return Nova, with the request's id on every call, so that one search in the cloud's logs follows it."""
-        return Nova(self.service("Nova", "compute", request_id, HEADERS))
+    def nova(self) -> Nova:
+        """Return Nova."""
+        return Nova(self.service("Nova", "compute", HEADERS))
 
-    def neutron(self, request_id: str) -> Neutron:
-        """Return Neutron, likewise."""
+    def neutron(self) -> Neutron:
+        """Return Neutron."""
         # most polls need Nova alone, and are not to wait for more
         from hfstack.cloud.neutron import Neutron
 
-        return Neutron(self.service("Neutron", "network", request_id, {}))
+        return Neutron(self.service("Neutron", "network", {}))
 
-    def floating_ips(self, request_id: str) -> FloatingIPs:
-        """Return Neutron's floating IPs, likewise."""
+    def floating_ips(self) -> FloatingIPs:
+        """Return Neutron's floating IPs."""
         from hfstack.cloud.neutron import FloatingIPs
 
-        return FloatingIPs(self.service("Neutron", "network", request_id, {}))
+        return FloatingIPs(self.service("Neutron", "network", {}))
 
-    def resolver(self, request_id: str) -> Resolver:
+    def resolver(self) -> Resolver:
         """Return what turns names into ids; Glance and Neutron are looked for when they are first needed."""
         from hfstack.cloud.resolve import Resolver
         from hfstack.store.name_cache import Names
 
-        nova = self.nova(request_id).service
+        nova = self.nova().service
         known = self.connection.known
         return Resolver(
             nova,
-            lambda: self.service("Glance", "image", request_id, {}),
-            lambda: self.neutron(request_id).service,
+            lambda: self.service("Glance", "image", {}),
+            lambda: self.neutron().service,
             Names(self.context.environment, known.token if known else "", self.context.now()),
         )
 
-    def service(self, name: str, service_type: str, request_id: str, headers: Mapping[str, str]) -> ServiceClient:
+    def service(self, name: str, service_type: str, headers: Mapping[str, str]) -> ServiceClient:
         """Return one of the services, as messages are to call it. Raises `ConfigError`, `CloudTrouble`."""
-        if GLOBAL_REQUEST_ID.match(request_id):
-            headers = {**headers, "X-Openstack-Request-Id": request_id}
         context = self.context
+        if GLOBAL_REQUEST_ID.match(context.request_id):
+            headers = {**headers, "X-Openstack-Request-Id": context.request_id}
         timeout, endpoint = context.settings.httpTimeout, self.connection.endpoint(service_type)
         return ServiceClient(name, endpoint, self.connection, context.budget, timeout, context.log, headers)

@@ -30,7 +30,7 @@ def run(document: object, name: str, context: Context) -> schema.ReturnRequestsD
     try:
         stored = load(context)
         cloud = Cloud(context)
-        nova = cloud.nova("")
+        nova = cloud.nova()
         ours = nova.servers_of(server_record.provider_tag(context.environment.provider))
         listed = {str(server["id"]): server for server in ours}
         known = reclaim.held(stored) if wanted is None else reclaim.named(wanted, stored, listed.values())

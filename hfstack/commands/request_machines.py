@@ -40,12 +40,12 @@ def run(document: object, name: str, context: Context) -> schema.RequestAnswer:
     wanted = inputs.machine_request(document, name)
     template = template_file.find(context.environment, wanted.template_id)
     request_id = f"req-{uuid.uuid4()}"
-    context.log.request_id = request_id
+    context = context.of(request_id)
     cloud = Cloud(context)
-    resolver = cloud.resolver(request_id)
+    resolver = cloud.resolver()
     resolved = resolve(template, resolver)
     resolver.names.keep()
-    nova = cloud.nova(request_id)
+    nova = cloud.nova()
     check_room(nova, template, wanted.machine_count, context.environment.provider)
     names = [f"{template.namePrefix}-{request_id[4:12]}-{index}" for index in range(wanted.machine_count)]
     alternatives = [
@@ -65,13 +65,13 @@ def run(document: object, name: str, context: Context) -> schema.RequestAnswer:
     record(
         context.environment.workdir, request_id, "asked.json", {**fact, "floatingNetwork": network} if network else fact
     )
-    maker = ServerCreator(nova, request_id, context)
+    maker = ServerCreator(nova, context)
     made = make_addressed(cloud, maker, network, alternatives) if network else maker.make(alternatives)
     if any(one.code == "BadRequest" for one in made):
         resolver.names.drop()
     machines = [{"name": one.name, "machineId": one.machine_id, "message": one.message} for one in made]
     record(context.environment.workdir, request_id, "created.json", {"machines": machines, "replaced": maker.replaced})
-    return summed_up(made, request_id, context)
+    return summed_up(made, context)
 
 
 def resolve(template: Template, resolver: Resolver) -> list[Resolved]:
@@ -117,19 +117,19 @@ def make_addressed(
 ) -> list[Created]:
     """Have machines made that each have a floating IP, taken before the server is asked for; in the names' order."""
     names = list(alternatives[0])
-    refused = floating_ips.take(cloud, maker.request_id, network, names)
+    refused = floating_ips.take(cloud, network, names)
     addressed = [{name: one[name] for name in names if name not in refused} for one in alternatives]
     made = {one.name: one for one in maker.make(addressed)}
-    floating_ips.give_back(cloud, maker.request_id, [one.name for one in made.values() if one.message])
+    floating_ips.give_back(cloud, [one.name for one in made.values() if one.message])
     made |= {name: Created(name, message=str(refusal), code=refusal.code) for name, refusal in refused.items()}
     return [made[name] for name in names]
 
 
-def summed_up(made: Sequence[Created], request_id: str, context: Context) -> schema.RequestAnswer:
+def summed_up(made: Sequence[Created], context: Context) -> schema.RequestAnswer:
     """Return the answer. Raises `Refusal` if there is nothing to wait for."""
     refused = [Refusal(one.message, one.code) for one in made if one.code]
     words = f"{len(refused)} of {len(made)} machines were refused; {refused[0]}" if refused else ""
     context.log.info(f"{len(made) - len(refused)} of {len(made)} machines asked for" + (f"; {words}" if words else ""))
     if len(refused) == len(made):
         raise Refusal(words, refused[0].code)
-    return {"message": words or f"{len(made)} machines were asked for", "requestId": request_id}
+    return {"message": words or f"{len(made)} machines were asked for", "requestId": context.request_id}

@@ -30,10 +30,9 @@ NAME = "requestReturnMachines"
 def run(document: object, name: str, context: Context) -> schema.RequestAnswer:
     """Answer HostFactory's document. Raises `InputError`, `ConfigError`, `CloudTrouble` and `FactsUnwritable`."""
     wanted = inputs.machines_to_return(document, name)
-    request_id = f"ret-{uuid.uuid4()}"
-    context.log.request_id = request_id
+    context = context.of(f"ret-{uuid.uuid4()}")
     cloud = Cloud(context)
-    nova = cloud.nova(request_id)
+    nova = cloud.nova()
     wanted = with_ids(wanted, nova, context.environment.provider)
     seen, trouble = nova.servers(one.machine_id for one in wanted)
     asked = {
@@ -41,10 +40,10 @@ def run(document: object, name: str, context: Context) -> schema.RequestAnswer:
         "returnTimeout": context.settings.returnTimeout,
         "machines": [as_recorded(one, seen.get(one.machine_id), int(context.now())) for one in wanted],
     }
-    record(context.environment.workdir, request_id, "asked.json", asked)
+    record(context.environment.workdir, context.request_id, "asked.json", asked)
     to_delete = [server_id for server_id, found in seen.items() if may_delete(found, context.environment.provider)]
     outcomes, delete_trouble = nova.delete_all(to_delete)
-    release_going(cloud, request_id, [found for found in seen.values() if found], outcomes)
+    release_going(cloud, [found for found in seen.values() if found], outcomes)
     gone = sum(found is None for found in seen.values())
     foreign = len(seen) - gone - len(to_delete)
     message = f"{len(to_delete)} of {len(wanted)} machines are being deleted"
@@ -53,7 +52,7 @@ def run(document: object, name: str, context: Context) -> schema.RequestAnswer:
     for one in (trouble, delete_trouble):
         message += f"; the rest will be tried again: {explain(one)}" if one else ""
     context.log.info(message)
-    return {"message": message, "requestId": request_id}
+    return {"message": message, "requestId": context.request_id}
 
 
 def with_ids(wanted: Sequence[inputs.MachineReference], nova: Nova, provider: str) -> list[inputs.MachineReference]:

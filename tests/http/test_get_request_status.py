@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.parse
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -65,6 +66,18 @@ def test_the_request_id_and_the_microversion_go_with_every_call(ask: Ask, site: 
         assert sent.headers["X-OpenStack-Nova-API-Version"] == "2.79"
         assert sent.headers["X-Auth-Token"] == f"{TOKEN}1"
         assert sent.headers["User-Agent"].startswith("hfstack/")
+
+
+def test_several_requests_share_a_login_and_each_has_its_own_id_in_headers_and_log(
+    ask: Ask, site: Site, cloud: Cloud
+) -> None:
+    other = f"req-{uuid.uuid4()}"
+    cloud.servers = [server(1), server(2, tags=[f"hf:{other}"])]
+    assert [one["status"] for one in ask(REQUEST, other)] == ["complete", "complete"]
+    assert len(cloud.logins) == 1
+    assert [sent.headers["X-Openstack-Request-Id"] for sent in cloud.asked] == [REQUEST, other]
+    lines = [line.split()[4:] for line in site.logged().splitlines() if ": 1 succeed" in line]
+    assert lines == [[request_id, "complete:", "1", "succeed"] for request_id in (REQUEST, other)]
 
 
 def test_an_id_that_openstack_would_not_take_is_not_sent_as_one(ask: Ask, cloud: Cloud) -> None:

@@ -81,7 +81,8 @@ def maker(environment: Environment, log: Log, clock: Clock) -> Callable[[Schedul
     """Make a maker with 240 seconds of a clock that only sleeping moves, one POST at a time."""
     settings = Settings(createConcurrency=1)
     budget = Budget(240, clock.monotonic, clock.sleep)
-    return lambda nova: ServerCreator(cast("Nova", nova), REQUEST, Context(environment, settings, {}, log, budget))
+    context = Context(environment, settings, {}, log, budget).of(REQUEST)
+    return lambda nova: ServerCreator(cast("Nova", nova), context)
 
 
 def documents(names: list[str], *flavors: str) -> list[dict[str, dict[str, str]]]:
