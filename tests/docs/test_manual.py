@@ -54,6 +54,17 @@ def test_the_administrators_commands_are_all_there() -> None:
     assert re.findall(r"^\.It Cm ([\w-]+)$", (MAN / "hfstack.1").read_text("utf-8"), re.MULTILINE) == sorted(commands)
 
 
+def test_the_exit_codes_are_all_there() -> None:
+    page = (MAN / "hfstack.1").read_text("utf-8").partition(".Sh EXIT STATUS\n")[2].partition(".Sh")[0]
+    assert re.findall(r"^\.It (\d)$", page, re.MULTILINE) == ["0", "1", "2"]
+    usage = [sys.executable, "-m", "hfstack"]
+    for arguments in ([], ["nonsense"], ["rehearse", "--nonsense"], ["sandbox", "--nonsense"]):
+        assert subprocess.run([*usage, *arguments], capture_output=True).returncode == 2
+    assert (
+        subprocess.run([*usage, "sandbox", "--tls-cert=/none", "--tls-key=/none"], capture_output=True).returncode == 1
+    )
+
+
 def test_the_examples_are_the_pages_own() -> None:
     found = examples.examples(SETUP)
     blocks = re.findall(r"^```(?:json|yaml)\n(.*?)^```$", SETUP, re.MULTILINE | re.DOTALL)

@@ -136,7 +136,7 @@ def test_the_scripts_are_rehearsed_in_the_sandbox(run: Run, frozen: Path) -> Non
     done = run(frozen / "hfstack", "rehearse", "--sandbox")
     assert (done.returncode, done.stderr) == (0, b""), done.stdout
     assert f"Scripts: {SCRIPT} and its four siblings.".encode() in done.stdout
-    assert b"Well: 2 machines came and went" in done.stdout
+    assert b"PASS: 2 machines created and returned;" in done.stdout
 
 
 def test_the_windows_script_is_thin_and_has_windows_lines() -> None:

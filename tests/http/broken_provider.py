@@ -32,6 +32,11 @@ class Answer:
         found: list[dict[str, Any]] = (requests[0] if isinstance(requests, list) else requests)["machines"]
         return found
 
+    @property
+    def lost(self) -> list[int]:
+        """The numbers of the machines that failed."""
+        return list(self.state.get("lost", []))
+
     def ask(self, command: str, question: dict[str, Any]) -> None:
         """Answer as a good provider does; what is asked for is there at the second poll."""
         if command == "getAvailableTemplates":
@@ -47,7 +52,8 @@ class Answer:
             answer = self.status()
             self.document = {"requests": [answer] if isinstance(question["requests"], list) else answer}
         elif command == "getReturnRequests":
-            self.document = {"status": "complete", "message": "", "requests": []}
+            lost = [{"machine": f"host-{one}", "machineId": f"id-{one}", "gracePeriod": 0} for one in self.lost]
+            self.document = {"status": "complete", "message": "", "requests": lost}
         else:
             self.state["returned"] = [one["machineId"] for one in question["machines"]]
             self.document = {"requestId": "ret-1", "message": "being deleted"}
@@ -57,20 +63,22 @@ class Answer:
         polls = self.state.setdefault("polls", {})
         polls[self.request_id] = polls.get(self.request_id, 0) + 1
         over, going = polls[self.request_id] > 1, self.request_id == "ret-1"
+        lost = self.lost if over and not going else []
         machines = [
             {
                 "machineId": f"id-{number}",
                 "name": f"host-{number}",
-                "result": "succeed" if over else "executing",
-                "status": "terminated" if over and going else "running",
+                "result": "fail" if number in lost else "succeed" if over else "executing",
+                "status": "terminated" if (over and going) or number in lost else "running",
                 "privateIpAddress": f"10.0.0.{number}" if over or going else "",
                 "launchtime": 1772357420,
-                "message": "",
+                "message": "its host is on fire" if number in lost else "",
             }
             for number in range(self.state["count"])
         ]
-        status = "complete" if over else "running"
-        return {"requestId": self.request_id, "status": status, "message": "", "machines": machines}
+        status = "running" if not over else "complete_with_error" if lost else "complete"
+        message = "its host is on fire" if lost else ""
+        return {"requestId": self.request_id, "status": status, "message": message, "machines": machines}
 
     def put(self) -> None:
         """Print it."""
@@ -141,6 +149,15 @@ def never_over(answer: Answer) -> None:
         one["result"] = "executing"
 
 
+def lose(answer: Answer) -> None:
+    answer.state["lost"] = [1]
+
+
+def lose_and_report(answer: Answer) -> None:
+    lose(answer)
+    take_back(answer)
+
+
 def take_back(answer: Answer) -> None:
     answer.document["requests"] = [{"machine": "host-1", "machineId": "id-1", "gracePeriod": 0}]
 
@@ -162,6 +179,8 @@ FAULTS: dict[str, tuple[str, Callable[[Answer], None]]] = {
     "names-alike": ("getRequestStatus of req-1", same_name),
     "lists-only": ("getRequestStatus of req-1", lists_only),
     "never-over": ("getRequestStatus of req-1", never_over),
+    "machine-fails": ("requestMachines", lose),
+    "machine-lost": ("getReturnRequests", lose_and_report),
     "well-ones-reclaimed": ("getReturnRequests", take_back),
     "return-refused": ("requestReturnMachines", refuse),
     "return-interrupted": ("getRequestStatus of ret-1", interrupt),
@@ -184,6 +203,7 @@ def main() -> None:
     where, spoil = FAULTS[fault]
     if where == (f"{command} of {request_id}" if command == "getRequestStatus" else command):
         spoil(answer)
+        file.write_text(json.dumps(state), encoding="utf-8")
     answer.put()
     sys.exit(answer.exit_code)
 

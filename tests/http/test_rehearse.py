@@ -6,6 +6,7 @@ import contextlib
 import io
 import itertools
 import json
+import re
 import shlex
 import signal
 import subprocess
@@ -29,6 +30,7 @@ class Rehearsed(NamedTuple):
 
     code: int
     output: str
+    errors: str
     state: dict[str, Any]
 
 
@@ -59,8 +61,7 @@ class Stage:
         """Rehearse with the fault."""
         code = rehearse([*self.options(fault), *options])
         found = self.capsys.readouterr()
-        assert found.err == ""
-        return Rehearsed(code, found.out, self.state())
+        return Rehearsed(code, found.out, found.err, self.state())
 
     def state(self) -> dict[str, Any]:
         """Return what the provider was asked for."""
@@ -90,8 +91,22 @@ EVERYTHING = ["id-0", "id-1", "id-2"]
 def test_a_good_provider_passes(stage: Stage) -> None:
     done = stage.rehearse("none")
     assert done.code == 0
-    assert done.output.endswith("Well: 3 machines came and went, and all of 11 answers kept to the rules.\n")
+    assert done.output.endswith("\n\nPASS: 3 machines created and returned; 11 of 11 answers valid.\n")
+    assert done.errors == ""
     assert done.state["returned"] == EVERYTHING
+
+
+def test_one_machine_is_no_plural(stage: Stage) -> None:
+    done = stage.rehearse("none", "--machines=1")
+    assert "Requesting 1 machine of template only" in done.output
+    assert done.output.endswith("\n\nPASS: 1 machine created and returned; 11 of 11 answers valid.\n")
+    assert not re.search(r"\b1 (machines|violations|answers)\b", done.output)
+
+
+def test_a_machine_that_the_cloud_takes_away_is_rightly_reported(stage: Stage) -> None:
+    done = stage.rehearse("machine-lost")
+    assert done.output.endswith("\n\nPASS: 3 machines created and returned; 12 of 12 answers valid.\n")
+    assert done.state["polls"]["req-1"] == 4, "once more after getReturnRequests"
 
 
 def test_it_says_first_what_it_will_do(stage: Stage) -> None:
@@ -99,7 +114,7 @@ def test_it_says_first_what_it_will_do(stage: Stage) -> None:
     announced, _, played = done.output.partition("requestMachines")
     assert f"Provider bank, configuration {stage.folder}, cloud only at http://127.0.0.1:9/v3." in announced
     assert f"{stage.scripts}/getRequestStatus.sh" in announced
-    assert "Asking for 3 of the template only" in announced
+    assert "Requesting 3 machines of template only" in announced
     assert "secret-b" not in played
 
 
@@ -112,14 +127,15 @@ BREACHES = {
     "request-interrupted": "the rehearsal: it was stopped half-way",
     "two-documents": 'getRequestStatus: found "{',
     "polls-hang": "getRequestStatus: it did not end within 2 s, and was ended",
-    "machine-forgotten": "getRequestStatus of req-1: found complete with 2 machines, wanted the 3 that were asked for",
+    "machine-forgotten": "getRequestStatus of req-1: found complete with 2 machines, wanted 3",
     "address-missing": "getRequestStatus of req-1: machine host-0: found succeed without a private address",
     "launchtime-in-words": 'getRequestStatus: requests[0].machines[0].launchtime is the string "yesterday"',
     "launchtime-moves": "getRequestStatus of req-1: machine host-0: its launchtime changed after succeed, from",
     "names-alike": "getRequestStatus of req-1: 2 machines have the name host-1, wanted a different one for each",
     "lists-only": "getRequestStatus of req-1: requests is a list, wanted an object as in the question",
+    "machine-fails": "getRequestStatus of req-1: the machines did not come: complete_with_error, its host is on fire",
     "never-over": "getRequestStatus of req-1: found running after 1 s",
-    "well-ones-reclaimed": "getReturnRequests: machine host-1 is to be given back, and it is well",
+    "well-ones-reclaimed": "getReturnRequests: machine host-1 is to be returned, but its result is still succeed",
     "return-refused": "requestReturnMachines: found exit code 1, wanted 0: the quota is used up",
     "return-interrupted": "the rehearsal: it was stopped before everything was given back",
     "never-gone": "getRequestStatus of ret-1: found running after 1 s",
@@ -130,8 +146,8 @@ NOTHING_RETURNED = {"templates-exit-2", "request-refused", "request-hangs", "pol
 HOSTS = tuple(f"host-{number} (id-{number})" for number in range(3))
 
 LEFT = {
-    "request-hangs": ("3 machines of a requestMachines that gave no requestId",),
-    "polls-hang": ("3 machines of req-1 that were not reported",),
+    "request-hangs": ("3 machines of a requestMachines call that gave no requestId",),
+    "polls-hang": ("3 machines of req-1, never reported",),
     "return-refused": HOSTS,
     "return-interrupted": HOSTS,
     "never-gone": HOSTS,
@@ -139,7 +155,7 @@ LEFT = {
 
 
 def test_each_fault_has_its_breach() -> None:
-    assert set(FAULTS) == {"none", *BREACHES}
+    assert set(FAULTS) == {"none", "machine-lost", *BREACHES}
 
 
 @pytest.mark.parametrize("fault", BREACHES)
@@ -151,8 +167,12 @@ def test_a_broken_provider_is_caught_and_gets_back_what_it_gave(stage: Stage, fa
     assert done.state.get("returned", []) == ([] if fault in NOTHING_RETURNED else known)
     left = "\n".join(f"  - {one}" for one in LEFT.get(fault, ()))
     assert left in done.output
-    assert done.output.endswith("\n\nNot well: see above.\n")
-    assert ("Not given back" in done.output) == (fault in LEFT)
+    number = len(re.findall("^  - ", done.output.partition("Violations:")[2].partition("\n\n")[0], re.MULTILINE))
+    leaked = " and possibly leaked servers" if fault in LEFT else ""
+    assert done.output.endswith(f"\n\nFAIL: {checks.counted(number, 'violation')}{leaked}; see above.\n")
+    assert ("\nPossibly leaked servers" in done.output) == (fault in LEFT)
+    assert ("getReturnRequests: machine" in done.output) == (fault == "well-ones-reclaimed")
+    assert done.errors == ""
     assert not stage.running()
 
 
@@ -204,7 +224,7 @@ def test_when_nobody_reads_any_more_the_machines_are_given_back(stage: Stage) ->
     ("options", "reason"),
     [
         pytest.param(["--template=other"], "there is no template other, only only", id="template"),
-        pytest.param(["--machines=6"], "template only allows 5 machines, and 6 are to be asked for", id="too-many"),
+        pytest.param(["--machines=6"], "template only allows 5 machines, wanted at least 6", id="too-many"),
     ],
 )
 def test_what_is_not_offered_is_not_asked_for(stage: Stage, options: list[str], reason: str) -> None:
@@ -218,7 +238,8 @@ def test_scripts_that_are_not_there_are_named(stage: Stage) -> None:
     missing = stage.folder / "nowhere"
     done = stage.rehearse("none", f"--scripts={missing}")
     assert done.code == 1
-    assert done.output.endswith(f"hfstack rehearse: there is no script {missing}/getAvailableTemplates.sh\n")
+    assert done.output == ""
+    assert done.errors == f"hfstack rehearse: there is no script {missing}/getAvailableTemplates.sh\n"
 
 
 def test_a_script_that_cannot_be_run_is_a_breach(tmp_path: Path) -> None:
@@ -233,7 +254,9 @@ def test_a_configuration_that_is_not_there_is_named(
     for name in ("HF_PROVIDER_CONFDIR", "HF_CONFDIR", "PRO_CONF_DIR"):
         monkeypatch.delenv(name, raising=False)
     assert rehearse([]) == 1
-    assert "none of HF_PROVIDER_CONFDIR, HF_CONFDIR and PRO_CONF_DIR is set" in capsys.readouterr().out
+    found = capsys.readouterr()
+    assert found.out == ""
+    assert "none of HF_PROVIDER_CONFDIR, HF_CONFDIR and PRO_CONF_DIR is set" in found.err
 
 
 @pytest.mark.parametrize("options", [["--sandbox", "--confdir=x"], ["--machines=0"], ["--timeout=0"], ["--nonsense"]])
@@ -247,7 +270,7 @@ def test_a_wrong_command_line_is_refused(options: list[str]) -> None:
 def test_the_sandbox_passes_from_source(capsys: pytest.CaptureFixture[str]) -> None:
     assert rehearse(["--sandbox", "--machines=3"]) == 0
     output = capsys.readouterr().out
-    assert "Well: 3 machines came and went" in output
+    assert "PASS: 3 machines created and returned;" in output
     assert '"privateIpAddress": "10.0.0.2"' in output
     assert "requestMachines INFO req-" in output
 

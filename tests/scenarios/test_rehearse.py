@@ -40,7 +40,7 @@ def test_a_site_is_rehearsed(cloud: Cloud, site: Site) -> None:
     site.write_templates({}, {"templateId": "other"})
     code, output = rehearse(site, "--template", "other", "--machines", "3")
     assert code == 0, output
-    assert "Well: 3 machines came and went" in output
+    assert "PASS: 3 machines created and returned;" in output
     assert "running, 3 executing" in output
     assert servers_of(cloud, output) == []
 
@@ -52,7 +52,7 @@ def test_machines_that_do_not_come_are_a_breach_and_leave_nothing(cloud: Cloud, 
     assert code == 1, output
     assert "the machines did not come: complete_with_error, 2 of 2 machines failed" in output
     assert "No valid host was found" in output
-    assert "Not given back" not in output
+    assert "Possibly leaked servers" not in output
     assert servers_of(cloud, output) == []
 
 

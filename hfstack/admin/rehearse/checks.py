@@ -35,7 +35,7 @@ def templates(document: TemplatesDocument) -> list[str]:
         attributes, name = template["attributes"], template["templateId"]
         breaches += [f"template {name} has no attribute {one}" for one in NEEDED if one not in attributes]
         breaches += [
-            f"template {name}: attribute {key} has {len(pair)} strings, wanted its type and its value"
+            f"template {name}: attribute {key} has {counted(len(pair), 'string')}, wanted its type and its value"
             for key, pair in attributes.items()
             if len(pair) != 2
         ]
@@ -49,7 +49,7 @@ def unfit(document: TemplatesDocument, template_id: str, machines: int) -> str:
         return f"there is no template {template_id}, only {', '.join(offered) or 'none at all'}"
     most = offered[template_id]
     if 0 <= most < machines:
-        return f"template {template_id} allows {most} machines, and {machines} are to be asked for"
+        return f"template {template_id} allows {counted(most, 'machine')}, wanted at least {machines}"
     return ""
 
 
@@ -163,7 +163,7 @@ def came(answer: RequestStatus, machines: int) -> list[str]:
     if answer["status"] != "complete":
         return [f"the machines did not come: {answer['status']}, {answer['message']}"]
     if len(answer["machines"]) != machines:
-        return [f"found complete with {len(answer['machines'])} machines, wanted the {machines} that were asked for"]
+        return [f"found complete with {counted(len(answer['machines']), 'machine')}, wanted {machines}"]
     return []
 
 
@@ -191,14 +191,20 @@ def gone(answer: RequestStatus) -> set[str]:
 # Machines that the cloud took away
 
 
-def reclaimed(document: ReturnRequestsDocument, well: Named) -> list[str]:
-    """Check that getReturnRequests does not ask for machines that are well."""
-    names = {one["name"] for one in well.values()}
+def reclaimed(document: ReturnRequestsDocument, machines: Mapping[str, Machine]) -> list[str]:
+    """Check that getReturnRequests reports only machines that failed; `machines` are this run's, as last polled."""
+    by_name = {one["name"]: one for one in machines.values()}
+    reported = [machines.get(one["machineId"]) or by_name.get(one["machine"]) for one in document["requests"]]
     return [
-        f"machine {one['machine'] or one['machineId']} is to be given back, and it is well"
-        for one in document["requests"]
-        if one["machineId"] in well or one["machine"] in names
+        f"machine {one['name']} is to be returned, but its result is still succeed"
+        for one in reported
+        if one and one["result"] == states.SUCCEED
     ]
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def twice(values: Iterable[str]) -> list[tuple[str, int]]:

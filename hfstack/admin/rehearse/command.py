@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from hfstack.admin.rehearse.checks import counted
 from hfstack.admin.rehearse.console import Screen
 from hfstack.admin.rehearse.rehearsal import Player
 from hfstack.admin.rehearse.sandbox_site import sandbox_site
@@ -71,7 +73,7 @@ def rehearse(arguments: Sequence[str]) -> int:
             screen.say(f"\nWhat was logged:\n{site.log().rstrip()}")
             return summed_up(player, screen)
     except (ConfigError, OSError) as error:
-        screen.say(f"hfstack rehearse: {error}")
+        print(f"hfstack rehearse: {error}", file=sys.stderr)
         return 1
 
 
@@ -97,17 +99,14 @@ def play(screen: Screen, args: argparse.Namespace, env: Mapping[str, str]) -> Pl
 def summed_up(player: Player, screen: Screen) -> int:
     """Show how it went; return the exit code."""
     screen.times(player.calls)
-    if player.breaches:
-        screen.breaches(player.breaches)
-    if player.left:
-        screen.say("\nNot given back, or not to anybody's knowledge; look for them with openstack server list:")
-        screen.say("\n".join(f"  - {one}" for one in player.left))
+    screen.findings("Violations", player.breaches)
+    screen.findings("Possibly leaked servers (check with `openstack server list`)", player.left)
     if player.breaches or player.left:
-        screen.say("\nNot well: see above.")
+        leaked = " and possibly leaked servers" if player.left else ""
+        screen.say(f"\nFAIL: {counted(len(player.breaches), 'violation')}{leaked}; see above.")
         return 1
-    screen.say(
-        f"\nWell: {len(player.given)} machines came and went, and all of {len(player.calls)} answers kept to the rules."
-    )
+    machines, answers = counted(len(player.given), "machine"), len(player.calls)
+    screen.say(f"\nPASS: {machines} created and returned; {answers} of {answers} answers valid.")
     return 0
 
 

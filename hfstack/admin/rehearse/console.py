@@ -16,7 +16,7 @@ from hfstack.admin.rehearse.checks import as_list
 from hfstack.admin.rehearse.output import Called, Read
 
 MOST = 30
-"""Breaches that are listed; one broken script may break many rules."""
+"""Violations that are listed; one broken script may cause many."""
 
 
 class Patient(Console):
@@ -68,9 +68,10 @@ class Screen:
             table.add_row(command, str(number), f"{median(seconds):.2f} s", f"{max(seconds):.2f} s")
         self.console.print(table)
 
-    def breaches(self, sentences: Sequence[str]) -> None:
-        """List what was wrong."""
-        self.say(f"\nBreaches of the rules: {len(sentences)}")
+    def findings(self, title: str, sentences: Sequence[str]) -> None:
+        """List what is wrong, if anything is."""
+        if sentences:
+            self.say(f"\n{title}:")
         for sentence in sentences[:MOST]:
             self.console.print(f"  - {sentence}", markup=False, style="red")
         if len(sentences) > MOST:

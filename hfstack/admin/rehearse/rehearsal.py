@@ -41,6 +41,8 @@ class Player:
         self.request_id = ""
         self.given: checks.Named = {}
         """The machines of this run, as requestReturnMachines takes them, by their ids."""
+        self.polled: dict[str, Machine] = {}
+        """The machines of this run as the latest answer had them, by their ids."""
         self.gone: set[str] = set()
         self.awaited = 0
         """How many machines were asked for, until it is known what became of each."""
@@ -53,9 +55,9 @@ class Player:
         found = [f"{one['name']} ({key})" for key, one in self.given.items() if key not in self.gone]
         unknown = self.awaited - len(self.given)
         if unknown > 0 and self.request_id:
-            found.append(f"{unknown} machines of {self.request_id} that were not reported")
+            found.append(f"{checks.counted(unknown, 'machine')} of {self.request_id}, never reported")
         elif unknown > 0:
-            found.append(f"{unknown} machines of a requestMachines that gave no requestId")
+            found.append(f"{checks.counted(unknown, 'machine')} of a requestMachines call that gave no requestId")
         return found
 
     def play(self, template_id: str, machines: int) -> None:
@@ -88,7 +90,8 @@ class Player:
             self.note("getAvailableTemplates", [reason])
             raise Cut
         self.screen.say(
-            f"Asking for {machines} of the template {template_id}; all that come are given back at the end."
+            f"Requesting {checks.counted(machines, 'machine')} of template {template_id}; "
+            "every machine is returned at the end."
         )
         return template_id
 
@@ -109,8 +112,10 @@ class Player:
     def check_reclaimed(self) -> None:
         """Ask which machines are to be given back: none of those that have just come."""
         document = self.ask("getReturnRequests", {"machines": list(self.given.values())}).document
-        if document is not None:
-            self.note("getReturnRequests", checks.reclaimed(document, self.given))
+        if document and checks.reclaimed(document, self.polled):
+            # the cloud may have taken a machine away since it was last polled
+            self.poll(self.request_id)
+            self.note("getReturnRequests", checks.reclaimed(document, self.polled))
 
     # The machines go
 
@@ -190,6 +195,8 @@ class Player:
             self.note(f"getRequestStatus of {request_id}", checks.coherent(found, going))
             if going:
                 self.gone |= checks.gone(found)
+            else:
+                self.polled |= {one["machineId"]: one for one in found["machines"]}
         return found
 
     # Each question

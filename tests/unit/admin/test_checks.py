@@ -64,7 +64,7 @@ def test_good_templates_break_no_rule() -> None:
         ),
         pytest.param(
             offer(attributes={**offer()["templates"][0]["attributes"], "zone": ["String"]}),
-            "template small: attribute zone has 1 strings, wanted its type and its value",
+            "template small: attribute zone has 1 string, wanted its type and its value",
             id="no-pair",
         ),
     ],
@@ -79,8 +79,8 @@ def test_a_template_that_hostfactory_cannot_use(document: TemplatesDocument, bre
     [
         pytest.param(2, "small", "", id="just-enough"),
         pytest.param(-1, "small", "", id="any-number"),
-        pytest.param(1, "small", "template small allows 1 machines, and 2 are to be asked for", id="too-few"),
-        pytest.param(0, "small", "template small allows 0 machines, and 2 are to be asked for", id="none"),
+        pytest.param(1, "small", "template small allows 1 machine, wanted at least 2", id="too-few"),
+        pytest.param(0, "small", "template small allows 0 machines, wanted at least 2", id="none"),
         pytest.param(2, "big", "there is no template big, only small", id="not-there"),
     ],
 )
@@ -256,7 +256,7 @@ def test_what_has_ended_stays_ended() -> None:
     ("last", "breach"),
     [
         pytest.param(answer(machine(0), machine(1)), "", id="all"),
-        pytest.param(answer(machine(0)), "found complete with 1 machines, wanted the 2 that were asked for", id="few"),
+        pytest.param(answer(machine(0)), "found complete with 1 machine, wanted 2", id="few"),
         pytest.param(
             answer(FAILED, status="complete_with_error", message="no host"),
             "the machines did not come: complete_with_error, no host",
@@ -298,14 +298,23 @@ def test_gone_is_what_a_return_says_is_gone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "breaches"),
+    ("reported", "second", "violations"),
     [
-        pytest.param({"machine": "else", "machineId": "else", "gracePeriod": 0}, 0, id="somebody-else's"),
-        pytest.param({"machine": "", "machineId": A, "gracePeriod": 0}, 1, id="by-id"),
-        pytest.param({"machine": "hf-1-1", "machineId": "", "gracePeriod": 0}, 1, id="by-name"),
+        pytest.param({"machine": "else", "machineId": "else", "gracePeriod": 0}, machine(1), 0, id="somebody-else's"),
+        pytest.param({"machine": "", "machineId": B, "gracePeriod": 0}, machine(1), 1, id="by-id"),
+        pytest.param({"machine": "hf-1-1", "machineId": "", "gracePeriod": 0}, machine(1), 1, id="by-name"),
+        pytest.param({"machine": "", "machineId": B, "gracePeriod": 0}, machine(1, result="fail"), 0, id="failed"),
+        pytest.param(
+            {"machine": "hf-1-1", "machineId": "", "gracePeriod": 0}, machine(1, result="fail"), 0, id="failed-by-name"
+        ),
     ],
 )
-def test_machines_that_are_well_are_not_to_be_given_back(one: Any, breaches: int) -> None:
-    document: ReturnRequestsDocument = {"status": "complete", "message": "", "requests": [one]}
-    found = checks.reclaimed(document, GIVEN)
-    assert [sentence.endswith("is to be given back, and it is well") for sentence in found] == [True] * breaches
+def test_only_machines_that_failed_are_to_be_returned(reported: Any, second: Machine, violations: int) -> None:
+    document: ReturnRequestsDocument = {"status": "complete", "message": "", "requests": [reported]}
+    found = checks.reclaimed(document, {A: machine(0), B: second})
+    assert found == ["machine hf-1-1 is to be returned, but its result is still succeed"] * violations
+
+
+@pytest.mark.parametrize(("number", "words"), [(0, "0 machines"), (1, "1 machine"), (2, "2 machines")])
+def test_a_number_with_its_noun(number: int, words: str) -> None:
+    assert checks.counted(number, "machine") == words
