@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from hfstack.sandbox import Sandbox
-from tests.http.test_tls import certificate
+from tests.certificate import certificate
 from tests.scenarios.site import Site
-from tests.scenarios.test_life import ended, request
+from tests.scenarios.steps import ended, request
 
 LATER = (
     "clone3,close_range,copy_file_range,epoll_pwait2,execveat,faccessat2,getrandom,membarrier,memfd_create,mlock2,openat2,"

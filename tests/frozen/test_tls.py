@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from hfstack.sandbox import Sandbox
-from tests.http.test_tls import certificate
+from tests.certificate import certificate
 from tests.scenarios.site import Site
 
 BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")

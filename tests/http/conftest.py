@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import logging
 import os
 import re
 import urllib.parse
@@ -233,16 +232,6 @@ def nothing_of_this_host(monkeypatch: pytest.MonkeyPatch) -> None:
 def nothing_is_cached(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have each call log in, and ask through the SDK: only there the prepared answers are given."""
     monkeypatch.setattr(hfstack.cloud.sdk.Access, "known", lambda *_: None)
-
-
-@pytest.fixture(autouse=True)
-def logging_as_it_was() -> Iterator[None]:
-    """Undo what a call does to Python's own logging."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    yield
-    root.handlers, root.level = handlers, level
-    logging.captureWarnings(capture=False)
 
 
 @pytest.fixture

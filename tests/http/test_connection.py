@@ -29,9 +29,9 @@ from hfstack.context import Budget, Context
 from hfstack.environment import read_environment
 from hfstack.log import Log
 from hfstack.store import token_cache
+from tests.certificate import DAY, certificate
 from tests.http.conftest import Ask, Cloud, Site
 from tests.http.polled import COLD, LIST, LOGIN, WARM, Polled, polled
-from tests.http.test_tls import DAY, certificate
 from tests.scenarios.clouds import until
 from tests.scenarios.proxy import proxy_before
 from tests.scenarios.site import parse

@@ -20,7 +20,7 @@ from keystoneauth1.token_endpoint import Token
 from hfstack import __version__
 from hfstack.cloud.sdk import SessionTransport
 from hfstack.cloud.transport import TokenTransport, Unreachable
-from tests.http.test_tls import DAY, certificate
+from tests.certificate import DAY, certificate
 
 TOKEN = "gAAAAA-a-token"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Openstack-Request-Id: req-1\r\n\r\n{}"

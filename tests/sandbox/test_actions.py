@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from hfstack.sandbox.inventory import FLAVORS, IMAGE_ID
-from tests.sandbox.test_client import Client, Reply, client, message
-
-__all__ = ["client"]
+from tests.sandbox.client import Client, Reply, message
 
 SMALL = FLAVORS[1].id
 

@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.test_client import Client, client
-
-__all__ = ["client"]
+from tests.sandbox.client import Client
 
 CUT = (http.client.RemoteDisconnected, ConnectionError)
 

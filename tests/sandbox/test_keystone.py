@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from hfstack.sandbox.inventory import DEMO, OTHER, USERS
-from tests.sandbox.test_client import Client, Reply, client
-
-__all__ = ["client"]
+from tests.sandbox.client import Client, Reply
 
 REFUSED = {
     "error": {

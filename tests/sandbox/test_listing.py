@@ -7,9 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.sandbox.test_client import Client, client, message
-
-__all__ = ["client"]
+from tests.sandbox.client import Client, message
 
 
 @pytest.fixture

@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from hfstack.sandbox.inventory import IMAGE_ID, PRIVATE, PUBLIC
-from tests.sandbox.test_client import Client, Reply, client, message
-
-__all__ = ["client"]
+from tests.sandbox.client import Client, Reply, message
 
 
 def error(reply: Reply) -> tuple[int, str]:

@@ -6,9 +6,7 @@ import re
 
 import pytest
 
-from tests.sandbox.test_client import Client, client, message
-
-__all__ = ["client"]
+from tests.sandbox.client import Client, message
 
 REQUEST_ID = re.compile("req-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 

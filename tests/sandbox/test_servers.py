@@ -11,9 +11,7 @@ import pytest
 from hfstack.sandbox.inventory import FLAVORS, IMAGE_ID, PRIVATE, PUBLIC
 from hfstack.sandbox.lifecycle import status_of
 from tests import ROOT
-from tests.sandbox.test_client import Client, client, message
-
-__all__ = ["client"]
+from tests.sandbox.client import Client, message
 
 NOWHERE = "0cc7cc2b-2270-4fbe-8aee-7350ae717ffd"
 SMALL, HUGE, THIRD = FLAVORS[1].id, FLAVORS[3].id, FLAVORS[4].id

@@ -9,20 +9,7 @@ import pytest
 
 from tests.scenarios.clouds import Cloud, new_id, until
 from tests.scenarios.site import Site
-
-
-def ours(request_id: str, provider: str = "osinst") -> list[str]:
-    """Return the tags of a server that this provider instance has made."""
-    return ["hostfactory", f"hfp:{provider}", f"hf:{request_id}"]
-
-
-def requested(cloud: Cloud, site: Site, count: int = 1, age: float = 0, **more: Any) -> tuple[str, list[str]]:
-    """Make servers as a recorded request of ours; returns its id and theirs."""
-    request_id = new_id()
-    ids = cloud.create(request_id, count, **{"tags": ours(request_id), **more})
-    names = [(cloud.show(server_id) or {})["name"] for server_id in ids]
-    site.record_acquire(request_id, names, ids, age)
-    return request_id, ids
+from tests.scenarios.steps import our_tags, requested
 
 
 def fact(site: Site, request_id: str, name: str) -> dict[str, Any]:
@@ -50,8 +37,8 @@ def test_a_failed_machine_is_deleted_and_its_reason_stays(cloud: Cloud, site: Si
 def test_a_failed_machine_is_deleted_while_others_are_waited_for(cloud: Cloud, site: Site) -> None:
     cloud.knobs(spawn_delay=8)
     request_id = new_id()
-    slow = cloud.create(request_id, name="slow", tags=ours(request_id))
-    failed = cloud.create(request_id, name="failed", flavor="huge", tags=ours(request_id))
+    slow = cloud.create(request_id, name="slow", tags=our_tags(request_id))
+    failed = cloud.create(request_id, name="failed", flavor="huge", tags=our_tags(request_id))
     site.record_acquire(request_id, ["slow", "failed"])
     cloud.wait(failed, "ERROR")
     halfway = site.poll_one(request_id)
@@ -126,7 +113,7 @@ def test_servers_that_are_not_this_requests_of_ours_live_on(
 def test_a_delete_that_ended_in_error_is_repeated_until_it_works(cloud: Cloud, site: Site) -> None:
     cloud.knobs(destroy_fail="stubborn")
     return_id, acquire_id = new_id("ret"), new_id()
-    ids = cloud.create(acquire_id, name="stubborn", tags=ours(acquire_id))
+    ids = cloud.create(acquire_id, name="stubborn", tags=our_tags(acquire_id))
     records = cloud.wait(ids)
     site.record_return(return_id, records)
     cloud.delete(ids)
@@ -147,7 +134,7 @@ def test_a_delete_that_ended_in_error_is_repeated_until_it_works(cloud: Cloud, s
 def test_a_return_leaves_foreign_and_locked_servers_alone(cloud: Cloud, site: Site) -> None:
     return_id, request_id = new_id("ret"), new_id()
     foreign = cloud.create(request_id, tags=["hostfactory", "hfp:another", f"hf:{request_id}"])
-    locked = cloud.create(request_id, tags=ours(request_id))
+    locked = cloud.create(request_id, tags=our_tags(request_id))
     site.record_return(return_id, cloud.wait([*foreign, *locked]))
     cloud.act(locked[0], "lock")
     for _ in range(2):

@@ -12,7 +12,7 @@ from tests.scenarios.clouds import Cloud, until
 from tests.scenarios.conftest import SiteMaker
 from tests.scenarios.proxy import Fault, proxy_before
 from tests.scenarios.site import Site
-from tests.scenarios.test_life import ended, request, servers_of
+from tests.scenarios.steps import ended, request, servers_of
 
 
 def test_a_whole_life(cloud: Cloud, site: Site) -> None:

@@ -47,7 +47,7 @@ def stride(site: Site, cloud: Cloud) -> int:
     return 1 if cloud.name == "sandbox" else 5
 
 
-def ours(cloud: Cloud) -> list[str]:
+def our_servers(cloud: Cloud) -> list[str]:
     """Return the ids of all servers that hfstack made."""
     return [server["id"] for server in cloud.call("GET", "/servers?tags=hostfactory")["servers"]]
 
@@ -60,7 +60,7 @@ def ports(cloud: Cloud) -> int:
 def tidied(site: Site, cloud: Cloud) -> bool:
     """Let getReturnRequests tidy up, and tell whether nothing is left."""
     site.run({}, "getReturnRequests", HF_PROVIDER_ACTION_TIMEOUT="5")
-    return not ours(cloud) and not ports(cloud) and not cloud.taken()
+    return not our_servers(cloud) and not ports(cloud) and not cloud.taken()
 
 
 def ended(site: Site, request_id: str) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def test_request_machines(cloud: Cloud, site: Site, template: dict[str, Any], po
     boundary, answer = 1, None
     while answer is None:
         answer = killed_at(site, boundary, "requestMachines", document)
-        cloud.made += ours(cloud)
+        cloud.made += our_servers(cloud)
         if answer is None:
             until(lambda: tidied(site, cloud), f"nothing to be left after boundary {boundary}")
             boundary += step
@@ -104,7 +104,7 @@ def test_request_machines(cloud: Cloud, site: Site, template: dict[str, Any], po
     done = ended(site, answer["requestId"])
     assert done["status"] == "complete"
     given_back(site, done["machines"])
-    assert not ours(cloud)
+    assert not our_servers(cloud)
     assert not cloud.taken()
 
 
@@ -114,7 +114,7 @@ def test_request_return_machines(cloud: Cloud, site: Site) -> None:
     boundary, answer = 1, None
     while answer is None:
         made = site.ask("requestMachines", {"template": {"templateId": "small", "machineCount": MACHINES}})
-        cloud.made += ours(cloud)
+        cloud.made += our_servers(cloud)
         machines = ended(site, made["requestId"])["machines"]
         answer = killed_at(site, boundary, "requestReturnMachines", {"machines": machines})
         if answer is None:
@@ -122,7 +122,7 @@ def test_request_return_machines(cloud: Cloud, site: Site) -> None:
             boundary += step
         else:
             assert ended(site, answer["requestId"])["status"] == "complete"
-        assert not ours(cloud)
+        assert not our_servers(cloud)
     assert boundary > 2 * (2 * MACHINES + 1)
 
 
@@ -135,8 +135,8 @@ def test_get_request_status(cloud: Cloud, site: Site) -> None:
         request_id = site.ask("requestMachines", {"template": {"templateId": "small", "machineCount": MACHINES}})[
             "requestId"
         ]
-        cloud.made += ours(cloud)
-        cloud.wait(ours(cloud), "ERROR")
+        cloud.made += our_servers(cloud)
+        cloud.wait(our_servers(cloud), "ERROR")
         answer = killed_at(site, boundary, "getRequestStatus", {"requests": {"requestId": request_id}})
         done = ended(site, request_id)
         assert done["status"] == "complete_with_error"
@@ -187,7 +187,7 @@ def test_request_machines_at_any_moment(cloud: Cloud, site: Site, part: float) -
     time.sleep(part * took)
     os.killpg(call.pid, signal.SIGKILL)
     output, _ = call.communicate()
-    cloud.made += ours(cloud)
+    cloud.made += our_servers(cloud)
     if output:
         assert ended(site, parse(output)["requestId"])["status"] == "complete"
     else:

@@ -15,31 +15,7 @@ from tests.scenarios.clouds import Cloud, new_id, until
 from tests.scenarios.conftest import SiteMaker
 from tests.scenarios.proxy import Fault, Proxy, proxy_before
 from tests.scenarios.site import Site, parse
-
-
-def request(site: Site, count: object = 1, template: str = "small") -> str:
-    """Ask for machines, and return the request's id."""
-    answer = site.ask("requestMachines", {"template": {"templateId": template, "machineCount": count}})
-    return str(answer["requestId"])
-
-
-def servers_of(cloud: Cloud, request_id: str) -> list[dict[str, Any]]:
-    """Return the servers of a request, for the scenario to clear away too."""
-    found: list[dict[str, Any]] = cloud.call("GET", f"/servers/detail?tags=hf:{request_id}")["servers"]
-    cloud.made += [server["id"] for server in found if server["id"] not in cloud.made]
-    return found
-
-
-def ended(site: Site, request_id: str) -> dict[str, Any]:
-    """Poll until a request has ended."""
-    answers: list[dict[str, Any]] = []
-
-    def over() -> bool:
-        answers.append(site.poll_one(request_id))
-        return bool(answers[-1]["status"] != "running")
-
-    until(over, f"{request_id} to end")
-    return answers[-1]
+from tests.scenarios.steps import ended, request, servers_of
 
 
 def test_a_whole_life(cloud: Cloud, site: Site) -> None:

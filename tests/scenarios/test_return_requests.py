@@ -8,7 +8,7 @@ import pytest
 
 from tests.scenarios.clouds import Cloud, new_id
 from tests.scenarios.site import Site
-from tests.scenarios.test_cleanup import ours, requested
+from tests.scenarios.steps import our_tags, requested
 
 
 def held(cloud: Cloud, site: Site, count: int = 1, **more: Any) -> tuple[str, list[dict[str, Any]]]:
@@ -90,7 +90,7 @@ def test_requests_that_hostfactory_never_learned_of_are_reaped(cloud: Cloud, sit
     unpolled, unpolled_ids = requested(cloud, site, age=3601)
     _, young_ids = requested(cloud, site, age=3500)
     unfinished = new_id()
-    unfinished_ids = cloud.create(unfinished, tags=ours(unfinished))
+    unfinished_ids = cloud.create(unfinished, tags=our_tags(unfinished))
     (record,) = cloud.wait(unfinished_ids)
     cloud.wait([*unpolled_ids, *young_ids])
     site.record_acquire(unfinished, [record["name"]], age=601)
@@ -106,9 +106,9 @@ def test_requests_that_hostfactory_never_learned_of_are_reaped(cloud: Cloud, sit
 def test_servers_that_are_not_ours_are_never_touched(cloud: Cloud, site: Site) -> None:
     unrecorded, tagged, foreign = new_id(), new_id(), new_id()
     ids = [
-        *cloud.create(unrecorded, tags=ours(unrecorded)),
+        *cloud.create(unrecorded, tags=our_tags(unrecorded)),
         *cloud.create(tagged, tags=[f"hf:{tagged}"]),
-        *cloud.create(foreign, tags=ours(foreign, "another")),
+        *cloud.create(foreign, tags=our_tags(foreign, "another")),
     ]
     records = cloud.wait(ids)
     for request_id, record in zip((tagged, foreign), records[1:], strict=True):

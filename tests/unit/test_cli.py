@@ -9,7 +9,7 @@ import subprocess
 import sys
 import types
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,16 +33,6 @@ def env(environment: Environment) -> dict[str, str]:
         "EGOSC_INSTANCE_HOST": "master1",
         "PATH": os.environ["PATH"],
     }
-
-
-@pytest.fixture(autouse=True)
-def logging_as_it_was() -> Iterator[None]:
-    """Undo what a call does to Python's own logging."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    yield
-    root.handlers, root.level = handlers, level
-    logging.captureWarnings(capture=False)
 
 
 class Ended(NamedTuple):

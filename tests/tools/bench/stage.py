@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.http.test_tls import certificate
+from tests.certificate import certificate
 from tests.scenarios.site import Site
 from tests.tools.bench.measure import BenchError
 
