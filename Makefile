@@ -59,7 +59,9 @@ $(READY): build/requirements.txt pyproject.toml
 	@test -x $(BIN)/python -a -x $(BIN)/pip || { echo "setting up $(VENV) (once)"; $(PYTHON) -m venv --clear $(VENV); } || \
 	    { echo "$(PYTHON) -m venv does not work: on Debian and Ubuntu, apt-get install python3-venv"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement build/requirements.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@# compat: a plain path, as setuptools' usual finder adds 30 ms to every start of Python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+	    --config-settings editable_mode=compat --editable .
 	@touch $@
 
 demo: $(READY)
