@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -90,10 +91,12 @@ class Site:
         self, document: object, command: str = "getRequestStatus", **env: str
     ) -> subprocess.CompletedProcess[bytes]:
         """Call a command as HostFactory does."""
-        path = self.confdir.parent / "hf_in_Q2kSeS"
-        path.write_bytes(document if isinstance(document, bytes) else json.dumps(document).encode())
+        # a file for each call, as HostFactory does: threads may call at the same time
+        handle, path = tempfile.mkstemp(prefix="hf_in_", dir=self.confdir.parent)
+        with open(handle, "wb") as file:
+            file.write(document if isinstance(document, bytes) else json.dumps(document).encode())
         return subprocess.run(
-            self.command(command, path),
+            self.command(command, Path(path)),
             env=self.environment(**env),
             capture_output=True,
             check=False,
