@@ -18,6 +18,9 @@ FREEZER := .cache/freezer-$(call checksum,$(RECIPE) build/linux/requirements.txt
 # every name that wheels for glibc 2.17 go by: pip takes only those that it is told
 OLD_GLIBC := $(foreach tag,manylinux2014 manylinux_2_17 manylinux_2_12 manylinux2010 manylinux_2_5 manylinux1,--platform $(tag)_x86_64)
 
+# Two test processes: a machine's second core, and on the real OpenStack each has a project of its own.
+PARALLEL := -n 2 --dist worksteal
+
 # what the source is held against on the real OpenStack; what ships is held against all
 LIFE := $(foreach part,life return return_requests floating rehearse,tests/scenarios/test_$(part).py)
 
@@ -68,7 +71,7 @@ demo: $(READY)
 	@$(BIN)/hfstack rehearse --sandbox --machines 3
 
 test: $(READY)
-	$(BIN)/python -m pytest tests -m "not long" --ignore tests/packages --ignore tests/windows
+	$(BIN)/python -m pytest $(PARALLEL) tests -m "not long" --ignore tests/packages --ignore tests/windows
 
 check: $(READY)
 	$(BIN)/ruff check
@@ -104,7 +107,7 @@ reproducible: $(FREEZER)/.ready
 portable: $(FROZEN)
 	$(BIN)/python -m tests.scenarios.older
 	$(BIN)/python -m pytest tests/frozen/test_old_kernel.py
-	$(BIN)/python -m pytest tests/scenarios --cloud sandbox --program portable -m "not long"
+	$(BIN)/python -m pytest $(PARALLEL) tests/scenarios --cloud sandbox --program portable -m "not long"
 
 openstack:
 	$(PYTHON) -m tests.tools.openstack install
@@ -116,14 +119,16 @@ openstack-stop:
 e2e: e2e-sandbox e2e-openstack
 
 e2e-sandbox: $(FROZEN)
-	$(BIN)/python -m pytest tests/frozen
-	$(BIN)/python -m pytest tests/scenarios --cloud sandbox --program source -m long
-	$(BIN)/python -m pytest tests/scenarios --cloud sandbox --program frozen
+	$(BIN)/python -m pytest $(PARALLEL) tests/frozen
+	$(BIN)/python -m pytest $(PARALLEL) tests/scenarios --cloud sandbox --program source --program frozen -m long
+	$(BIN)/python -m pytest $(PARALLEL) tests/scenarios --cloud sandbox --program frozen -m "not long"
 
 e2e-openstack: $(FROZEN) openstack
-	$(BIN)/python -m pytest tests/scenarios/test_kill.py --cloud openstack --program source
-	$(BIN)/python -m pytest $(LIFE) --cloud openstack --program source
-	$(BIN)/python -m pytest tests/scenarios --cloud openstack --program frozen -m "not long"
+	$(BIN)/python -m pytest $(LIFE) --cloud openstack --program source -m disruptive
+	$(BIN)/python -m pytest tests/scenarios --cloud openstack --program frozen -m disruptive
+	$(BIN)/python -m pytest $(PARALLEL) tests/scenarios/test_kill.py $(LIFE) --cloud openstack --program source \
+	    -m "not disruptive"
+	$(BIN)/python -m pytest $(PARALLEL) tests/scenarios --cloud openstack --program frozen -m "not long and not disruptive"
 
 $(PACKAGING)/.ready: packaging/requirements.txt
 	@$(PYTHON) -m venv --clear $(PACKAGING)

@@ -20,14 +20,15 @@ def one_cloud(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     if request.config.getoption("--cloud") == "openstack":
         from tests.scenarios.real_cloud import RealCloud
 
-        cloud: Cloud = RealCloud()
+        cloud: Cloud = RealCloud(tmp_path_factory.mktemp("openstack"))
     else:
         from tests.scenarios.sandbox_cloud import SandboxCloud
 
         cloud = SandboxCloud(tmp_path_factory.mktemp("sandbox"))
     # what a run that was broken off left behind
-    cloud.made = [server["id"] for server in cloud.call("GET", "/servers")["servers"]]
-    cloud.clear()
+    while left := cloud.call("GET", "/servers")["servers"]:
+        cloud.made = [server["id"] for server in left]
+        cloud.clear()
     yield cloud
     cloud.close()
 

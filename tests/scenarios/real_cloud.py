@@ -6,9 +6,15 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
 
 from tests.scenarios.clouds import Cloud, until
 from tests.tools.openstack.cloud import RealOpenStack
+
+TENANTS = {"": "member", "gw0": "member", "gw1": "second"}
+"""Which tenant each of pytest's workers is: scenarios may count all that is in a project."""
 
 
 class RealCloud(Cloud):
@@ -16,12 +22,31 @@ class RealCloud(Cloud):
 
     name = "openstack"
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         super().__init__()
         self.real = RealOpenStack()
         self.real.start()
-        self.clouds_yaml = self.real.clouds_yaml
+        self.worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+        self.clouds_yaml = folder / "clouds.yaml"
+        self.write_clouds()
         self.connect()
+
+    def write_clouds(self) -> None:
+        """Write clouds.yaml; pytest's second worker gets a tenant of its own as `member`."""
+        document = yaml.safe_load(self.real.clouds_yaml.read_text(encoding="utf-8"))
+        clouds = document["clouds"]
+        second = clouds.pop("second")
+        if TENANTS[self.worker] == "second":
+            clouds["member"] = second
+            self.clouds_yaml.write_text(yaml.safe_dump(document), encoding="utf-8")
+            self.connect()
+            clouds["appcred"]["auth"] = self.make_credential("a-secret-for-the-second-worker")
+            self.connection.close()
+        self.clouds_yaml.write_text(yaml.safe_dump(document), encoding="utf-8")
+
+    def check_serial(self) -> None:
+        """Fail a scenario that would disrupt those of another worker."""
+        assert not self.worker, "mark this scenario as `disruptive`: it changes the whole cloud"
 
     def close(self) -> None:
         """Leave the cloud running, for the next scenario run."""
@@ -53,15 +78,17 @@ class RealCloud(Cloud):
         self.real.sql(f"UPDATE nova.instance_info_caches SET network_info='[]' WHERE instance_uuid='{server_id}'")
 
     def knobs(self, **knobs: object) -> None:
-        self.real.knobs(**knobs)  # type: ignore[arg-type]
+        self.real.knobs(project=str(self.session.get_project_id()), **knobs)  # type: ignore[arg-type]
 
     def stop(self, service: str) -> None:
+        self.check_serial()
         self.real.stop_service(service)
 
     def start(self, service: str) -> None:
         self.real.start_service(service)
 
     def token_for(self, seconds: int) -> str:
+        self.check_serial()
         self.real.configure(token_ttl=seconds)
         token = self.issue_token()
         self.real.configure(token_ttl=3600)
@@ -86,6 +113,7 @@ class RealCloud(Cloud):
 
     @contextmanager
     def older(self, max_microversion: str) -> Iterator[None]:
+        self.check_serial()
         self.real.configure(max_microversion=max_microversion)
         try:
             yield
@@ -94,6 +122,7 @@ class RealCloud(Cloud):
 
     @contextmanager
     def hang(self, service: str) -> Iterator[None]:
+        self.check_serial()
         pid = self.real.running()[service]
         assert pid
         os.kill(pid, signal.SIGSTOP)
@@ -104,6 +133,7 @@ class RealCloud(Cloud):
 
     @contextmanager
     def cell_down(self, server_id: str) -> Iterator[None]:  # noqa: ARG002 - there is one cell
+        self.check_serial()
         self.real.break_cell()
         try:
             yield

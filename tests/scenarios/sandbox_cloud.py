@@ -12,7 +12,7 @@ from pathlib import Path
 from hfstack.sandbox import Sandbox
 from tests.scenarios.clouds import Cloud
 
-PAGE = 100
+PAGE = 20
 """Servers per page at the most, as in the real cloud's configuration."""
 
 NORMAL = {"spawn_delay": 0, "destroy_delay": 0, "spawn_fail": "", "destroy_fail": ""}

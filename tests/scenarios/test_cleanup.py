@@ -110,6 +110,7 @@ def test_servers_that_are_not_this_requests_of_ours_live_on(
     assert cloud.has_status(ids[0], "ERROR")
 
 
+@pytest.mark.disruptive
 def test_a_delete_that_ended_in_error_is_repeated_until_it_works(cloud: Cloud, site: Site) -> None:
     cloud.knobs(destroy_fail="stubborn")
     return_id, acquire_id = new_id("ret"), new_id()

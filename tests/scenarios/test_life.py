@@ -191,6 +191,7 @@ def test_machines_are_returned_by_name_and_strangers_are_left_alone(cloud: Cloud
     assert [cloud.show(machine["machineId"]) for machine in machines] == [None, None]
 
 
+@pytest.mark.disruptive
 def test_a_return_while_nova_is_down_is_carried_out_later(cloud: Cloud, site: Site) -> None:
     site.write_templates({})
     request_id = request(site)

@@ -28,12 +28,14 @@ def check_nothing_is_concluded(site: Site, request_id: str, return_id: str, serv
         assert reason in answer["message"]
 
 
+@pytest.mark.disruptive
 def test_an_unknown_id_is_unknown_only_to_nova_itself(cloud: Cloud, site: Site) -> None:
     with cloud.down("nova"):
         answer = site.poll_one(new_id())
     assert (answer["status"], answer["machines"]) == ("running", [])
 
 
+@pytest.mark.disruptive
 @pytest.mark.parametrize(
     ("service", "reason"),
     [
@@ -50,6 +52,7 @@ def test_a_service_is_down(cloud: Cloud, site: Site, service: str, reason: str) 
     assert site.poll_one(prepared_ids[0])["status"] == "complete", "and all is well when the cloud is back"
 
 
+@pytest.mark.disruptive
 @pytest.mark.parametrize("service", ["nova", "keystone"])
 def test_a_service_hangs(cloud: Cloud, new_site: SiteMaker, service: str) -> None:
     site = new_site(httpTimeout=0.5)
@@ -61,6 +64,7 @@ def test_a_service_hangs(cloud: Cloud, new_site: SiteMaker, service: str) -> Non
     assert "no answer in time" in answers[0]["message"]
 
 
+@pytest.mark.disruptive
 def test_the_time_of_a_call_is_bounded(cloud: Cloud, new_site: SiteMaker) -> None:
     site = new_site(httpTimeout=30)
     request_id, return_id, _ = prepared(cloud, site)
@@ -119,6 +123,7 @@ def test_a_revoked_token_is_not_a_verdict_on_machines(cloud: Cloud, site: Site) 
     check_nothing_is_concluded(site, *prepared_ids, "was refused: 40")
 
 
+@pytest.mark.disruptive
 def test_an_expired_token_is_not_a_verdict_on_machines(cloud: Cloud, site: Site) -> None:
     prepared_ids = prepared(cloud, site)
     log_in_with(site, cloud.token_for(1))
@@ -143,6 +148,7 @@ def test_a_token_revoked_between_two_calls_leads_to_one_new_login(cloud: Cloud, 
     assert access.session.get_token() != first
 
 
+@pytest.mark.disruptive
 def test_an_older_cloud_than_the_pin(cloud: Cloud, site: Site) -> None:
     prepared_ids = prepared(cloud, site)
     with cloud.older("2.72"):

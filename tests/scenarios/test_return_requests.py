@@ -67,6 +67,7 @@ def test_a_machine_whose_return_was_asked_for_is_not_reported(cloud: Cloud, site
     assert asked_back(site, {"machines": machines}) == []
 
 
+@pytest.mark.disruptive
 @pytest.mark.parametrize("service", ["nova", "keystone"])
 def test_while_the_cloud_is_down_nothing_is_reported(cloud: Cloud, site: Site, service: str) -> None:
     _, (record,) = held(cloud, site)
@@ -80,6 +81,7 @@ def test_while_the_cloud_is_down_nothing_is_reported(cloud: Cloud, site: Site, s
     assert asked_back(site) == [of(record)]
 
 
+@pytest.mark.disruptive
 def test_a_down_cell_takes_nothing_away(cloud: Cloud, site: Site) -> None:
     _, (record,) = held(cloud, site)
     with cloud.cell_down(record["id"]):

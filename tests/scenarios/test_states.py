@@ -141,6 +141,7 @@ def test_a_server_that_is_being_deleted(cloud: Cloud, site: Site) -> None:
     assert (machine_["result"], machine_["status"]) == ("fail", "shutting-down")
 
 
+@pytest.mark.disruptive
 def test_a_cell_that_is_down_proves_nothing(cloud: Cloud, site: Site, new_site: SiteMaker) -> None:
     request_id, return_id = new_id(), new_id("ret")
     ids = cloud.create(request_id)

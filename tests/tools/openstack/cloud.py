@@ -44,7 +44,7 @@ class RealOpenStack:
 
     @property
     def clouds_yaml(self) -> Path:
-        """Clouds admin, member (project demo), other (a second project) and appcred (application credential)."""
+        """Clouds admin, member (project demo), second (a tenant like demo), other (a stranger) and appcred."""
         return self.settings.state / "clouds.yaml"
 
     @property
@@ -117,7 +117,8 @@ class RealOpenStack:
             self._database.stop()
             self._database.copy_from(self._pristine / "db")
             _replace(self.settings.state / "glance", self._pristine / "glance")
-            (self.settings.state / "knobs.json").unlink(missing_ok=True)
+            for file in self.settings.state.glob(self._knobs_file("*").name):
+                file.unlink()
             self._say("databases put back")
             self.start()
 
@@ -171,18 +172,22 @@ class RealOpenStack:
 
     # --- trouble ----------------------------------------------------------------------------------------------------
 
-    def knobs(self, **knobs: float | str) -> None:
+    def knobs(self, *, project: str = "", **knobs: float | str) -> None:
         """Set the hypervisor's knobs, which count at once; those that are not given are off.
 
+        With the id of a project they are for its servers only, and instead of those that are for all servers.
         spawn_delay, destroy_delay: seconds.  spawn_fail, destroy_fail: a regular expression for servers' names.
         """
         unknown = set(knobs) - {"spawn_delay", "destroy_delay", "spawn_fail", "destroy_fail"}
         if unknown:
             raise TypeError(f"no such knob: {', '.join(sorted(unknown))}")
-        file = self.settings.state / "knobs.json"
+        file = self._knobs_file(project)
         new = file.with_suffix(".new")
         new.write_text(json.dumps(knobs), encoding="utf-8")
         new.replace(file)  # the hypervisor may be reading
+
+    def _knobs_file(self, project: str) -> Path:
+        return self.settings.state / f"knobs{project}.json"
 
     def sql(self, statement: str) -> list[list[str]]:
         """Run SQL as the database's root; give the rows as text.  Databases: those of database.NAMES."""

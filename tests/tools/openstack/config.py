@@ -68,7 +68,7 @@ def environment(settings: Settings, control_socket: Path) -> dict[str, str]:
         "LOOPBACK_HOST": HOST,
         "LOOPBACK_PORTS": json.dumps(settings.ports),
         "LOOPBACK_ETC": str(etc),
-        "LOOPBACK_KNOBS": str(settings.state / "knobs.json"),
+        "LOOPBACK_KNOBS": str(settings.state / "knobs{}.json"),
         "LOOPBACK_CONTROL": str(control_socket),
     }
 
@@ -235,7 +235,7 @@ def _nova(settings: Settings, databases: Mapping[str, str]) -> Sections:
             # the database are to stay.
             "sync_power_state_interval": -1,
         },
-        "api": {"auth_strategy": "keystone", "max_limit": 100},
+        "api": {"auth_strategy": "keystone", "max_limit": 20},
         "api_database": _database(databases["nova_api"]),
         "database": _database(databases["nova"]),
         "quota": {"instances": 100000, "cores": -1, "ram": -1},
@@ -256,10 +256,10 @@ def _nova(settings: Settings, databases: Mapping[str, str]) -> Sections:
 
 
 def _clouds(settings: Settings, filled: Mapping[str, Any]) -> str:
-    """Clouds admin, member (project demo), other (a second project) and appcred (as member)."""
+    """Clouds admin, member (project demo), second (a tenant like demo), other (a stranger) and appcred (as member)."""
     url = settings.url("keystone")
     clouds: dict[str, Any] = {}
-    for name, user in (("admin", "admin"), ("member", "demo"), ("other", "other")):
+    for name, user in (("admin", "admin"), ("member", "demo"), ("second", "second"), ("other", "other")):
         auth = {"auth_url": url, "username": user, "password": user, "project_name": user}
         auth |= {"user_domain_id": "default", "project_domain_id": "default"}
         clouds[name] = {"region_name": REGION, "auth": auth}

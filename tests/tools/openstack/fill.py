@@ -19,6 +19,10 @@ import openstack
 SERVICE_PASSWORD = "service"
 REGION = "RegionOne"
 
+# Two that are alike, for two test runs at the same time, and one that sees nothing of theirs.
+TENANTS = ("demo", "second")
+PROJECTS = (*TENANTS, "other")
+
 # name: VCPUs, MiB of memory, GiB of disk
 FLAVORS = {
     "m1.tiny": (1, 512, 1),
@@ -36,7 +40,7 @@ def fill_identity(urls: dict[str, str]) -> dict[str, Any]:
     roles = {role.name: role.id for role in identity.roles()}
     add_services(identity, roles, urls)
     projects = {}
-    for name in ("demo", "other"):
+    for name in PROJECTS:
         project = identity.create_project(name=name, domain_id="default")
         add_user(identity, name, name, project, [roles["member"]])
         projects[name] = project.id
@@ -71,18 +75,18 @@ def add_user(identity: Any, name: str, password: str, project: Any, roles: list[
 
 def fill_rest() -> dict[str, Any]:
     cloud: Any = openstack.connect(cloud="admin")
-    project = cloud.identity.find_project("demo").id
     flavors = {
         name: cloud.compute.create_flavor(name=name, vcpus=vcpus, ram=ram, disk=disk).id
         for name, (vcpus, ram, disk) in FLAVORS.items()
     }
-    networks = add_networks(cloud.network, project)
+    public = add_public_network(cloud.network)
+    private = [add_private_network(cloud.network, cloud.identity.find_project(name).id, public) for name in TENANTS]
     image = add_image(cloud.image)
     wait_for_host(cloud)
-    return {"networks": networks, "image": image, "flavors": flavors}
+    return {"networks": {"public": public, "private": private[0]}, "image": image, "flavors": flavors}
 
 
-def add_networks(network: Any, project: str) -> dict[str, str]:
+def add_public_network(network: Any) -> str:
     public = network.create_network(
         name="public", is_router_external=True, provider_network_type="flat", provider_physical_network="ext"
     )
@@ -92,6 +96,11 @@ def add_networks(network: Any, project: str) -> dict[str, str]:
     network.create_subnet(
         network_id=public.id, name="public6", ip_version=6, cidr="2001:db8:1::/64", is_dhcp_enabled=False
     )
+    return str(public.id)
+
+
+def add_private_network(network: Any, project: str, public: str) -> str:
+    """A network of a project's own, and its router to the public one."""
     private = network.create_network(name="private", project_id=project)
     v4 = network.create_subnet(
         network_id=private.id, name="private4", ip_version=4, cidr="10.0.0.0/16", project_id=project
@@ -105,10 +114,10 @@ def add_networks(network: Any, project: str) -> dict[str, str]:
         ipv6_ra_mode="slaac",
         project_id=project,
     )
-    router = network.create_router(name="router", project_id=project, external_gateway_info={"network_id": public.id})
+    router = network.create_router(name="router", project_id=project, external_gateway_info={"network_id": public})
     for subnet in (v4, v6):
         network.add_interface_to_router(router, subnet_id=subnet.id)
-    return {"public": public.id, "private": private.id}
+    return str(private.id)
 
 
 def add_image(image: Any) -> str:

@@ -1,6 +1,7 @@
 """Nova's fake hypervisor with room for many servers, and knobs.
 
-The knobs are read at each spawn and destroy from the JSON file that $LOOPBACK_KNOBS names; all are optional:
+The knobs are read at each spawn and destroy from the JSON file that $LOOPBACK_KNOBS names, with the id of the server's
+project for {}, or from the one that it names with nothing for {}. All are optional:
     spawn_delay    seconds spent in spawn; the server stays in BUILD, task "spawning"
     destroy_delay  seconds spent in destroy; the server stays in its state, task "deleting"
     spawn_fail     servers whose name this regular expression matches go to ERROR
@@ -18,20 +19,22 @@ from nova import exception
 from nova.virt import fake
 
 
-def read_knobs() -> dict[str, Any]:
-    try:
-        with open(os.environ["LOOPBACK_KNOBS"], encoding="utf-8") as file:
-            return json.load(file)
-    except FileNotFoundError:
-        return {}
+def read_knobs(project: str) -> dict[str, Any]:
+    for name in (project, ""):
+        try:
+            with open(os.environ["LOOPBACK_KNOBS"].format(name), encoding="utf-8") as file:
+                return json.load(file)
+        except FileNotFoundError:
+            continue
+    return {}
 
 
-def apply_knobs(action: str, name: str) -> None:
-    knobs = read_knobs()
+def apply_knobs(action: str, instance: Any) -> None:
+    knobs = read_knobs(instance.project_id)
     time.sleep(float(knobs.get(f"{action}_delay") or 0))
     pattern = knobs.get(f"{action}_fail")
-    if pattern and re.search(pattern, name):
-        raise exception.InternalError(f"knob {action}_fail: {name}")
+    if pattern and re.search(pattern, instance.display_name):
+        raise exception.InternalError(f"knob {action}_fail: {instance.display_name}")
 
 
 class RoomyFakeDriver(fake.FakeDriver):
@@ -53,9 +56,9 @@ class RoomyFakeDriver(fake.FakeDriver):
         return resource
 
     def spawn(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> None:
-        apply_knobs("spawn", instance.display_name)
+        apply_knobs("spawn", instance)
         super().spawn(context, instance, *args, **kwargs)
 
     def destroy(self, context: Any, instance: Any, *args: Any, **kwargs: Any) -> None:
-        apply_knobs("destroy", instance.display_name)
+        apply_knobs("destroy", instance)
         super().destroy(context, instance, *args, **kwargs)
