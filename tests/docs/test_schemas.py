@@ -84,7 +84,7 @@ def acquired(*servers: dict[str, Any], facts: AcquireRequest | None = None) -> s
     return status.acquire(REQUEST, facts, servers, {}, Rules(), SOON)
 
 
-def given_back() -> ReturnRequest:
+def return_request() -> ReturnRequest:
     return ReturnRequest(CREATED_AT, 1800, (Returned(server_id(), "hf-33e9ed03-1", "10.0.0.7", CREATED_AT),))
 
 
@@ -94,9 +94,9 @@ ANSWERS = {
     "failed": acquired(server(1), failed(2)),
     "refused-by-nova": acquired(facts=AcquireRequest(CREATED_AT, 1800, (Planned("hf-33e9ed03-0", "", "quota"),))),
     "nothing-known": acquired(),
-    "given-back": status.returned(RETURN, given_back(), {server_id(): status.GONE}, SOON),
-    "going": status.returned(RETURN, given_back(), {server_id(): server()}, SOON),
-    "cloud-silent": status.unanswered(RETURN, given_back(), "no route to host"),
+    "gone": status.returned(RETURN, return_request(), {server_id(): status.GONE}, SOON),
+    "going": status.returned(RETURN, return_request(), {server_id(): server()}, SOON),
+    "cloud-silent": status.unanswered(RETURN, return_request(), "no route to host"),
     "unknown": status.unknown("req-1", "no such request"),
 }
 
