@@ -9,8 +9,10 @@ from typing import NamedTuple
 from tests import ROOT
 
 DOCS = ROOT / "docs"
-PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")])
-"""Everything that packages install to be read."""
+INSTALLED = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")])
+"""What packages install to be read (`documents` in packaging/release.py)."""
+
+PAGES = sorted({*ROOT.glob("*.md"), *INSTALLED})
 
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from hfstack import cli
-from hfstack.admin.rehearse.command import parser
 from tests import ROOT
-from tests.docs.pages import DOCS, LINK, PAGES, anchors, blocks, name, prose, read
-
-INSTALLED = (ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "LICENSE")
-"""What packages install beside docs/ (`documents` in packaging/release.py)."""
+from tests.docs.pages import DOCS, INSTALLED, LINK, PAGES, anchors, blocks, name, prose, read
 
 TARGETS = set(re.findall(r"^([\w-]+):", read("Makefile"), re.MULTILINE))
 
@@ -27,14 +25,15 @@ def page(request: pytest.FixtureRequest) -> Path:
     return found
 
 
-def test_links_lead_to_what_is_installed_with_the_page(page: Path) -> None:
+def test_links_lead_somewhere_and_those_of_installed_pages_to_what_is_installed(page: Path) -> None:
     for link in LINK.findall(prose(page.read_text("utf-8"))):
         if link.startswith(("http://", "https://")):
             continue
         target, _, anchor = link.partition("#")
         path = (page.parent / target).resolve() if target else page
         assert path.exists(), link
-        assert path in INSTALLED or path.is_relative_to(DOCS), link
+        if page in INSTALLED:
+            assert path in INSTALLED or path.is_relative_to(DOCS) or path.name == "LICENSE", link
         if anchor:
             assert anchor in anchors(path), link
 
@@ -74,11 +73,19 @@ def test_installed_programs_and_scripts_are_called_as_they_are(page: Path) -> No
         assert (ROOT / "scripts" / script).is_file() or script in {"user_data.sh", "getAvailableMachines.sh"}, script
 
 
-def test_rehearsals_have_the_options_that_are_named(page: Path) -> None:
-    known = {option for action in parser()._actions for option in action.option_strings}
+@pytest.mark.parametrize("command", ["rehearse", "sandbox"])
+def test_the_administrators_commands_have_the_options_that_are_named(page: Path, command: str) -> None:
     text = page.read_text("utf-8")
-    named = {word for line in re.findall(r"hfstack(?:\.exe)? rehearse\b([^`\n]*)", text) for word in line.split()}
-    assert {word for word in named if word.startswith("--")} <= known
+    lines = re.findall(rf"hfstack(?:\.exe)? {command}\b([^`\n]*)", text)
+    named = {word for line in lines for word in line.split() if word.startswith("--")}
+    assert named <= options(command)
+
+
+@functools.cache
+def options(command: str) -> set[str]:
+    """Return the options that a command knows, by its own help."""
+    shown = subprocess.check_output([sys.executable, "-m", "hfstack", command, "--help"], text=True)
+    return set(re.findall(r"--[a-z][a-z-]*", shown))
 
 
 def test_schemas_and_files_of_the_source_that_are_named_are_there(page: Path) -> None:

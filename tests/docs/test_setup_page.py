@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from hfstack import inputs
 from hfstack.cli import COMMANDS
 from hfstack.config import settings, template_file
 from hfstack.environment import Environment
@@ -66,3 +68,19 @@ def test_every_command_is_tried_by_hand(command: str) -> None:
 def test_every_code_that_lsf_can_get_is_listed_with_its_meaning() -> None:
     listed = {cells[0].strip("`"): cells[1] for cells in rows(between(PAGE, "refusal codes"))}
     assert listed == REFUSAL_CODES
+
+
+QUESTIONS: dict[str, Callable[[object, str], object]] = {
+    "getAvailableTemplates": lambda document, _: document,
+    "getRequestStatus": inputs.request_ids,
+    "getReturnRequests": inputs.known_machines,
+    "requestMachines": inputs.machine_request,
+    "requestReturnMachines": inputs.machines_to_return,
+}
+
+
+def test_what_is_asked_by_hand_is_understood() -> None:
+    steps = re.findall(r"echo '(.*)' > \$in\n.*/scripts/(\w+)\.sh -f \$in\n", PAGE)
+    assert {command for _, command in steps} == set(COMMANDS)
+    for question, command in steps:
+        QUESTIONS[command](json.loads(question), "by hand")
