@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hfstack import cli
+from hfstack import __version__, cli
 from tests import ROOT
 from tests.docs.pages import DOCS, INSTALLED, LINK, PAGES, anchors, blocks, name, prose, read
 
@@ -88,7 +88,11 @@ def options(command: str) -> set[str]:
     return set(re.findall(r"--[a-z][a-z-]*", shown))
 
 
-def test_schemas_and_files_of_the_source_that_are_named_are_there(page: Path) -> None:
+def test_packages_have_the_version_of_the_program(page: Path) -> None:
+    assert set(re.findall(r"\bhfstack-(\d[\d.]*\d)", page.read_text("utf-8"))) <= {__version__}
+
+
+def test_files_of_the_source_that_are_named_are_there(page: Path) -> None:
     for path in re.findall(r"`((?:hfstack|build|packaging|tests)/[\w./-]+)`", page.read_text("utf-8")):
         assert (ROOT / path).exists(), path
 
