@@ -73,7 +73,7 @@ def test_every_code_that_lsf_can_get_is_listed_with_its_meaning() -> None:
 QUESTIONS: dict[str, Callable[[object, str], object]] = {
     "getAvailableTemplates": lambda document, _: document,
     "getRequestStatus": inputs.request_ids,
-    "getReturnRequests": inputs.known_machines,
+    "getReturnRequests": inputs.reported_machines,
     "requestMachines": inputs.machine_request,
     "requestReturnMachines": inputs.machines_to_return,
 }
