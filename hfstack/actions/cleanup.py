@@ -7,12 +7,13 @@ is deleted without its reason on record, and no machine is handed over before th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from hfstack._typing import TYPE_CHECKING
 from hfstack.errors import FactsUnwritable, explain
 from hfstack.rules import deletion
 from hfstack.rules.server_record import wants_floating_ip
-from hfstack.store.write import record
+from hfstack.store.write import write_ended, write_failed, write_gone, write_polled
 
 if TYPE_CHECKING:
     from hfstack.cloud.connection import Cloud
@@ -32,30 +33,21 @@ class Cleanup:
         self.request_id = context.request_id
         self.cloud = cloud
         self.log = context.log
+        self.workdir = context.environment.workdir
 
     def polled(self) -> None:
         """Record that HostFactory knows of a request for machines: it asked."""
-        self.is_recorded("polled.json", {"polled": self.context.now()})
+        self.is_recorded(partial(write_polled, self.workdir, self.request_id, self.context.now()))
 
     def of_acquire(
         self, nova: Nova, asked: AcquireRequest, records: Iterable[Server], found: RequestStatus
     ) -> RequestStatus:
         """Record and delete the machines that failed; returns the answer."""
         provider, records = self.context.environment.provider, list(records)
-        doomed = deletion.of_acquire(self.request_id, provider, asked, records, found["machines"])
         reasons = {
-            machine["machineId"]: machine["message"]
-            for key, machine in doomed
-            if self.is_recorded(
-                f"failed-{key}.json",
-                {
-                    "machineId": machine["machineId"],
-                    "name": machine["name"],
-                    "privateIpAddress": machine["privateIpAddress"],
-                    "launchtime": machine["launchtime"],
-                    "message": machine["message"],
-                },
-            )
+            failed.machine_id: failed.message
+            for failed in deletion.of_acquire(self.request_id, provider, asked, records, found["machines"])
+            if self.is_recorded(partial(write_failed, self.workdir, self.request_id, failed))
         }
         replaced = deletion.replaced(self.request_id, provider, asked, records)
         reasons |= dict.fromkeys(replaced, "it found no host, and another was asked for")
@@ -72,8 +64,7 @@ class Cleanup:
         """Record which machines are gone, and ask again for the deletion of those that live; returns the answer."""
         now = self.context.now()
         for server_id, how in deletion.gone(asked, seen).items():
-            fact = {"machineId": server_id, "gone": now, "how": how}
-            self.is_recorded(f"gone-{server_id}.json", fact)
+            self.is_recorded(partial(write_gone, self.workdir, self.request_id, server_id, how, now))
         stuck = deletion.of_return(self.context.environment.provider, asked, seen, now)
         records = [one for one in seen.values() if one]
         told = self.delete(nova, dict.fromkeys(stuck, "it was given back"), records, found)
@@ -103,13 +94,14 @@ class Cleanup:
         if asked.ended or found["status"] == "running":
             return True
         ids = [machine["machineId"] for machine in found["machines"]]
-        fact = {"ended": self.context.now(), "status": found["status"], "machineIds": ids}
-        return self.is_recorded("ended.json", fact)
+        return self.is_recorded(
+            partial(write_ended, self.workdir, self.request_id, found["status"], ids, self.context.now())
+        )
 
-    def is_recorded(self, name: str, content: Mapping[str, object]) -> bool:
-        """Have a fact on record, now or since before; `False`, with a warning, if that cannot be."""
+    def is_recorded(self, write: Callable[[], bool]) -> bool:
+        """Record a fact unless it is on record already; `False`, with a warning in the log, if that fails."""
         try:
-            record(self.context.environment.workdir, self.request_id, name, content)
+            write()
         except FactsUnwritable as error:
             self.log.warning(str(error))
             return False

@@ -9,7 +9,7 @@ from hfstack.errors import CloudTrouble, FactsUnwritable, explain
 from hfstack.rules import leftovers
 from hfstack.rules.leftovers import DAY, Leftover, Patience
 from hfstack.store.request_list import RecordedRequest
-from hfstack.store.write import forget, record
+from hfstack.store.write import forget, write_failed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,9 +80,8 @@ class Housekeeping:
         """Have it on record why a server is deleted, where that is wanted; `False`, with a warning, if it cannot be."""
         if not one.key:
             return True
-        fact = leftovers.failure(one, self.context.now())
         try:
-            record(self.context.environment.workdir, one.request_id, f"failed-{one.key}.json", fact)
+            write_failed(self.context.environment.workdir, one.request_id, leftovers.failure(one, self.context.now()))
         except FactsUnwritable as error:
             self.context.log.warning(str(error))
             return False

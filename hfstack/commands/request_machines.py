@@ -18,7 +18,8 @@ from hfstack.cloud.connection import Cloud
 from hfstack.config import template_file
 from hfstack.errors import Refusal
 from hfstack.rules import server_record
-from hfstack.store.write import record
+from hfstack.store.facts import AcquireRequest, Planned
+from hfstack.store.write import write_acquire_asked, write_created
 
 if TYPE_CHECKING:
     from hfstack import schema
@@ -55,22 +56,17 @@ def run(document: object, name: str, context: Context) -> schema.RequestAnswer:
         }
         for attempt in resolved
     ]
-    fact = {
-        "asked": context.now(),
-        "templateId": template.templateId,
-        "names": names,
-        "requestTimeout": context.settings.requestTimeout,
-    }
-    network = resolved[0].floating_network
-    record(
-        context.environment.workdir, request_id, "asked.json", {**fact, "floatingNetwork": network} if network else fact
+    network = resolved[0].floating_network or ""
+    request = AcquireRequest(
+        context.now(), context.settings.requestTimeout, tuple(map(Planned, names)), floating_network=network
     )
+    write_acquire_asked(context.environment.workdir, context.request_id, request, template.templateId)
     maker = ServerCreator(nova, context)
     made = make_addressed(cloud, maker, network, alternatives) if network else maker.make(alternatives)
     if any(one.code == "BadRequest" for one in made):
         resolver.names.drop()
-    machines = [{"name": one.name, "machineId": one.machine_id, "message": one.message} for one in made]
-    record(context.environment.workdir, request_id, "created.json", {"machines": machines, "replaced": maker.replaced})
+    machines = [Planned(one.name, one.machine_id, one.message) for one in made]
+    write_created(context.environment.workdir, context.request_id, machines, maker.replaced)
     return summed_up(made, context)
 
 

@@ -8,7 +8,7 @@ the return: they verify and delete again until the deadline.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hfstack import inputs
@@ -16,7 +16,8 @@ from hfstack.actions.floating_ips import release_going
 from hfstack.cloud.connection import Cloud
 from hfstack.errors import explain
 from hfstack.rules import server_record
-from hfstack.store.write import record
+from hfstack.store.facts import Returned, ReturnRequest
+from hfstack.store.write import write_return_asked
 
 if TYPE_CHECKING:
     from hfstack import schema
@@ -35,12 +36,10 @@ def run(document: object, name: str, context: Context) -> schema.RequestAnswer:
     nova = cloud.nova()
     wanted = with_ids(wanted, nova, context.environment.provider)
     seen, trouble = nova.servers(one.machine_id for one in wanted)
-    asked = {
-        "asked": context.now(),
-        "returnTimeout": context.settings.returnTimeout,
-        "machines": [as_recorded(one, seen.get(one.machine_id), int(context.now())) for one in wanted],
-    }
-    record(context.environment.workdir, context.request_id, "asked.json", asked)
+    now = context.now()
+    machines = tuple(as_recorded(one, seen.get(one.machine_id), int(now)) for one in wanted)
+    request = ReturnRequest(now, context.settings.returnTimeout, machines)
+    write_return_asked(context.environment.workdir, context.request_id, request)
     to_delete = [server_id for server_id, found in seen.items() if may_delete(found, context.environment.provider)]
     outcomes, delete_trouble = nova.delete_all(to_delete)
     release_going(cloud, [found for found in seen.values() if found], outcomes)
@@ -71,16 +70,16 @@ def with_ids(wanted: Sequence[inputs.MachineReference], nova: Nova, provider: st
     ]
 
 
-def as_recorded(one: inputs.MachineReference, found: Server | None, now: int) -> Mapping[str, object]:
+def as_recorded(one: inputs.MachineReference, found: Server | None, now: int) -> Returned:
     """Return what is recorded of a machine, as far as it is known: Nova will soon forget it."""
     server = found or {}
     launched = server_record.launch_time(server)
-    return {
-        "machineId": one.machine_id,
-        "name": one.name or (server_record.host_name(found) if found else one.machine_id),
-        "privateIpAddress": server_record.private_address(server),
-        "launchtime": now if launched is None else launched,
-    }
+    return Returned(
+        one.machine_id,
+        one.name or (server_record.host_name(found) if found else one.machine_id),
+        server_record.private_address(server),
+        now if launched is None else launched,
+    )
 
 
 def may_delete(found: Server | None, provider: str) -> bool:

@@ -9,23 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from hfstack import states
-from hfstack._typing import TYPE_CHECKING, NamedTuple
+from hfstack._typing import TYPE_CHECKING
 from hfstack.rules import server_record
 from hfstack.rules.server_record import Server
 from hfstack.rules.status import GONE, LookedUp
-from hfstack.store.facts import FACT_NAME, AcquireRequest, ReturnRequest
+from hfstack.store.facts import FACT_NAME, AcquireRequest, Failed, ReturnRequest
 
 if TYPE_CHECKING:
     from hfstack.schema import Machine
-
-
-class Doomed(NamedTuple):
-    """A server of an acquire request that is to be deleted once its failure is on record."""
-
-    key: str
-    """What the fact of its failure is called by."""
-    machine: Machine
-    """What HostFactory is told of it, the reason included."""
 
 
 def of_acquire(
@@ -34,8 +25,8 @@ def of_acquire(
     request: AcquireRequest | None,
     records: Iterable[Server],
     machines: Sequence[Machine],
-) -> list[Doomed]:
-    """Return the servers to delete of a request for machines, which was answered with `machines`.
+) -> list[Failed]:
+    """Return the failures to record of a request that was answered with `machines`; their servers are then deleted.
 
     That a machine failed (ERROR, SHUTOFF, not ready at the deadline, on record) is as the answer says. Once a request
     has ended its machines are HostFactory's, and none is deleted.
@@ -44,12 +35,24 @@ def of_acquire(
         return []
     failed = {one["machineId"]: one for one in machines if one["result"] == states.FAIL}
     taken = {one.key: one.machine_id for one in request.failed}
-    doomed: dict[str, Doomed] = {}
+    failures: dict[str, Failed] = {}
     for record in records:
         server_id = str(record["id"])
         if server_id in failed and server_record.is_of(request_id, record, provider) and may_go(record):
-            doomed[server_id] = Doomed(claim(request, record, taken), failed[server_id])
-    return list(doomed.values())
+            failures[server_id] = failure(claim(request, record, taken), failed[server_id])
+    return list(failures.values())
+
+
+def failure(key: str, machine: Machine) -> Failed:
+    """Return what is recorded of a machine that failed: what HostFactory is told of it."""
+    return Failed(
+        key,
+        machine["machineId"],
+        machine["name"],
+        machine["privateIpAddress"],
+        machine["launchtime"],
+        machine["message"],
+    )
 
 
 def replaced(request_id: str, provider: str, request: AcquireRequest | None, records: Iterable[Server]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from hfstack.rules import deletion, floating_ip, reclaim, server_record
 from hfstack.rules.floating_ip import FloatingIP
 from hfstack.rules.server_record import Server
-from hfstack.store.facts import AcquireRequest, ReturnRequest
+from hfstack.store.facts import AcquireRequest, Failed, ReturnRequest
 from hfstack.store.request_list import RecordedRequest
 
 DAY = 86400
@@ -151,14 +151,15 @@ def machines_of(one: RecordedRequest) -> frozenset[str]:
     return frozenset(each.machine_id for each in one.request.machines) if one.request else frozenset()
 
 
-def failure(leftover: Leftover, now: float) -> Mapping[str, object]:
-    """Return the fact that HostFactory is told, should it ask after all."""
+def failure(leftover: Leftover, now: float) -> Failed:
+    """Return what is recorded of a leftover server: what HostFactory is told if it polls the request after all."""
     record = leftover.record
     launched = server_record.launch_time(record)
-    return {
-        "machineId": str(record["id"]),
-        "name": server_record.host_name(record),
-        "privateIpAddress": server_record.private_address(record),
-        "launchtime": int(now) if launched is None else launched,
-        "message": leftover.reason,
-    }
+    return Failed(
+        leftover.key,
+        str(record["id"]),
+        server_record.host_name(record),
+        server_record.private_address(record),
+        int(now) if launched is None else launched,
+        leftover.reason,
+    )

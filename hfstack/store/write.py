@@ -1,25 +1,94 @@
-"""Writing a fact: once, whole, and by one process alone; and removing those of a request that is history.
+"""Write the facts of a request, each exactly once; remove the facts of an old request.
 
-A fact is written to a temporary file beside its place and then linked into it. A link is made or refused as a whole,
-over NFS too, so of two processes one wins and no reader ever meets half a fact. A process that is killed leaves a
-temporary file behind, which no reader takes for a fact: its name begins with a dot.
+`facts.py` describes the files and reads them. Each writer takes what the reader returns.
+
+A fact is written to a temporary file beside its place, which is then linked to its name. A link succeeds or fails as a
+whole, over NFS too: of two processes one wins, and no reader ever sees half a fact. A process that is killed leaves its
+temporary file behind. Readers ignore it, because its name begins with a dot.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
+from hfstack._typing import TYPE_CHECKING
 from hfstack.errors import FactsUnwritable
 from hfstack.store.facts import FACT_NAME, FOLDER_NAME
 
+if TYPE_CHECKING:
+    from hfstack.store.facts import AcquireRequest, Failed, Planned, ReturnRequest
+
+
+def write_acquire_asked(workdir: str, request_id: str, request: AcquireRequest, template_id: str) -> bool:
+    """Record a request for machines, before the first server is created."""
+    fact: dict[str, object] = {
+        "asked": request.requested_at,
+        "templateId": template_id,
+        "names": [machine.name for machine in request.machines],
+        "requestTimeout": request.timeout,
+    }
+    if request.floating_network:
+        fact["floatingNetwork"] = request.floating_network
+    return record(workdir, request_id, "asked.json", fact)
+
+
+def write_return_asked(workdir: str, request_id: str, request: ReturnRequest) -> bool:
+    """Record a return of machines, before the first server is deleted."""
+    machines = [
+        {
+            "machineId": machine.machine_id,
+            "name": machine.name,
+            "privateIpAddress": machine.private_address,
+            "launchtime": machine.launch_time,
+        }
+        for machine in request.machines
+    ]
+    fact = {"asked": request.requested_at, "returnTimeout": request.timeout, "machines": machines}
+    return record(workdir, request_id, "asked.json", fact)
+
+
+def write_created(workdir: str, request_id: str, machines: Iterable[Planned], replaced: Iterable[str]) -> bool:
+    """Record what Nova answered for each machine, and the ids of the servers that were replaced."""
+    created = [
+        {"name": machine.name, "machineId": machine.machine_id, "message": machine.message} for machine in machines
+    ]
+    return record(workdir, request_id, "created.json", {"machines": created, "replaced": list(replaced)})
+
+
+def write_polled(workdir: str, request_id: str, now: float) -> bool:
+    """Record that HostFactory has polled a request for machines: it knows the request."""
+    return record(workdir, request_id, "polled.json", {"polled": now})
+
+
+def write_failed(workdir: str, request_id: str, failed: Failed) -> bool:
+    """Record why a machine failed, before its server is deleted."""
+    fact = {
+        "machineId": failed.machine_id,
+        "name": failed.name,
+        "privateIpAddress": failed.private_address,
+        "launchtime": failed.launch_time,
+        "message": failed.message,
+    }
+    return record(workdir, request_id, f"failed-{failed.key}.json", fact)
+
+
+def write_gone(workdir: str, request_id: str, machine_id: str, how: str, now: float) -> bool:
+    """Record that a returned machine is gone; `how` is the proof."""
+    return record(workdir, request_id, f"gone-{machine_id}.json", {"machineId": machine_id, "gone": now, "how": how})
+
+
+def write_ended(workdir: str, request_id: str, status: str, machine_ids: Iterable[str], now: float) -> bool:
+    """Record that HostFactory was told that a request is complete, and with which machines."""
+    return record(workdir, request_id, "ended.json", {"ended": now, "status": status, "machineIds": list(machine_ids)})
+
 
 def record(workdir: str, request_id: str, name: str, content: Mapping[str, object]) -> bool:
-    """Record the fact `name` of a request. `False` if it is recorded already; then it stays as it is.
+    """Write the file `name` of a request. Returns `False`, and changes nothing, if the file exists.
 
-    The work directory must be there; the folders below it are made. Raises `FactsUnwritable`.
+    The work directory must exist; the folders below it are made. Raises `FactsUnwritable`, as each writer does.
     """
     path = os.path.join(workdir, "requests", request_id, name)
     if not workdir or not FOLDER_NAME.match(request_id) or not FACT_NAME.match(name):
@@ -34,7 +103,7 @@ def record(workdir: str, request_id: str, name: str, content: Mapping[str, objec
 
 
 def forget(workdir: str, request_id: str) -> None:
-    """Remove all that is recorded of a request, first of all that it was asked. Raises `FactsUnwritable`."""
+    """Remove the record of a request, `asked.json` first: without it no request is known. Raises `FactsUnwritable`."""
     folder = os.path.join(workdir, "requests", request_id)
     try:
         for name in sorted(os.listdir(folder), key=lambda name: name != "asked.json"):
@@ -45,7 +114,7 @@ def forget(workdir: str, request_id: str) -> None:
 
 
 def make_folders(workdir: str, request_id: str) -> None:
-    """Make the folder of a request, and that of all requests, where they are missing."""
+    """Make the folder of a request, and the folder of all requests, if they do not exist."""
     from hfstack.store import files
 
     requests = os.path.join(workdir, "requests")

@@ -36,14 +36,14 @@ ASKED = AcquireRequest(CREATED_AT, 1800, PLAN)
 EVERY_TASK = sorted(states.DELETING or ()) + sorted(states.COMING_BACK or ()) + sorted(states.LEAVING or ())  # type: ignore[type-var]
 
 
-def doomed(asked: AcquireRequest | None, *servers: Server, now: float = SOON) -> list[deletion.Doomed]:
+def doomed(asked: AcquireRequest | None, *servers: Server, now: float = SOON) -> list[Failed]:
     """Answer for servers that are listed, and decide upon the answer."""
     found = status.acquire(REQUEST, asked, servers, {}, Rules(), now)
     return deletion.of_acquire(REQUEST, "bank", asked, servers, found["machines"])
 
 
-def ids(found: Sequence[deletion.Doomed]) -> list[str]:
-    return [one.machine["machineId"] for one in found]
+def ids(found: Sequence[Failed]) -> list[str]:
+    return [one.machine_id for one in found]
 
 
 # Requests for machines
@@ -81,7 +81,7 @@ def test_in_every_state_exactly_what_is_dead_or_late_is_deleted(status: str, tas
 )
 def test_the_reason_is_the_one_that_hostfactory_is_told(record: Server, now: float, reason: str) -> None:
     (found,) = doomed(ASKED, record, now=now)
-    assert (found.key, found.machine["machineId"], found.machine["message"]) == (
+    assert (found.key, found.machine_id, found.message) == (
         "hf-33e9ed03-1",
         server_id(1),
         reason,
@@ -138,7 +138,7 @@ def test_a_planned_name_that_cannot_name_a_file_is_replaced_by_the_id() -> None:
 def test_two_servers_of_one_name_are_told_apart() -> None:
     asked = AcquireRequest(CREATED_AT, 1800, (Planned("hf-1"),))
     found = doomed(asked, failed(1, name="hf-1", tags=OURS), failed(2, name="hf-1", tags=OURS))
-    assert [(one.key, one.machine["machineId"]) for one in found] == [
+    assert [(one.key, one.machine_id) for one in found] == [
         ("hf-1", server_id(1)),
         (server_id(2), server_id(2)),
     ]
@@ -149,7 +149,7 @@ def test_two_servers_of_one_name_are_told_apart() -> None:
 def test_a_failure_on_record_is_deleted_again_whatever_became_of_the_server() -> None:
     known = ASKED._replace(failed=(Failed("hf-33e9ed03-1", server_id(1), "hf-33e9ed03-1", "", CREATED_AT, "late"),))
     (found,) = doomed(known, server(tags=OURS))
-    assert (found.key, found.machine["message"]) == ("hf-33e9ed03-1", "late")
+    assert (found.key, found.message) == ("hf-33e9ed03-1", "late")
     assert doomed(known, server(tags=OURS, status="PAUSED")) == []
 
 
@@ -161,9 +161,12 @@ def test_a_failure_on_record_is_deleted_again_whatever_became_of_the_server() ->
 def test_whatever_nova_shows_only_what_failed_is_deleted(
     servers: list[Server], asked: AcquireRequest | None, overdue: bool
 ) -> None:
-    for one in doomed(asked, *servers, now=LATE if overdue else SOON):
-        assert one.machine["result"] == states.FAIL
-        assert one.machine["message"]
+    now = LATE if overdue else SOON
+    answer = status.acquire(REQUEST, asked, servers, {}, Rules(), now)
+    failures = {one["machineId"]: one["message"] for one in answer["machines"] if one["result"] == states.FAIL}
+    for one in doomed(asked, *servers, now=now):
+        assert one.message
+        assert one.message == failures[one.machine_id]
 
 
 @pytest.mark.parametrize(

@@ -124,15 +124,9 @@ def test_the_failure_is_on_record_by_the_planned_name_and_of_two_by_the_id() -> 
     one = stored(acquire(machines=(Planned(NAME),)), created=False)
     found = leftovers.leftovers([one], both, "bank", LATE, PATIENCE)
     assert [leftover.key for leftover in found] == [NAME, server_id(2)]
-    assert leftovers.failure(found[0], LATE) == {
-        "machineId": server_id(1),
-        "name": NAME,
-        "privateIpAddress": "10.0.0.7",
-        "launchtime": LAUNCHED_AT,
-        "message": UNFINISHED,
-    }
+    assert leftovers.failure(found[0], LATE) == Failed(NAME, server_id(1), NAME, "10.0.0.7", LAUNCHED_AT, UNFINISHED)
     bare = Leftover(REQUEST, {"id": "x"}, "", "")
-    assert leftovers.failure(bare, LATE + 0.5)["launchtime"] == LATE
+    assert leftovers.failure(bare, LATE + 0.5).launch_time == LATE
 
 
 # Floating IPs
