@@ -46,20 +46,14 @@ def server_body(
     provider's name that no tag can carry, and `InputError` for what LSF adds and Nova does not take.
     """
     added = variables(wanted)
-    ours = {
-        "hf_request_id": request_id,
-        "hf_provider": provider,
-        "hf_template_id": template.templateId,
-        "hf_index": str(index),
-        "hf_count": str(wanted.machine_count),
-    }
-    if resolved.floating_network:
-        ours[server_record.FLOATING_NETWORK] = resolved.floating_network
+    ours = server_record.metadata(
+        request_id, provider, template.templateId, index, wanted.machine_count, resolved.floating_network
+    )
     server: dict[str, Any] = {
         "name": name,
         "flavorRef": resolved.flavor,
         "networks": [{"uuid": network} for network in resolved.networks],
-        "tags": [*server_record.our_tags(request_id, provider), *template.tags],
+        "tags": [*server_record.tags(request_id, provider), *template.tags],
         "metadata": {**template.metadata, **added, **ours},
     }
     if template.bootVolume:

@@ -7,7 +7,7 @@ POST. What the POSTs answered is recorded last.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hfstack import inputs
@@ -96,10 +96,8 @@ def check_room(nova: Nova, template: Template, count: int, provider: str) -> Non
     """Refuse more machines than the template's `maxNumber`, the living counted. Raises `Refusal`, `CloudTrouble`."""
     if template.maxNumber < 0:
         return
-    alive = 0
-    for server in nova.servers_of(server_record.provider_tag(provider)):
-        metadata = server.get("metadata")
-        alive += isinstance(metadata, Mapping) and metadata.get("hf_template_id") == template.templateId
+    servers = nova.servers_of(server_record.provider_tag(provider))
+    alive = [server_record.template_id(server) for server in servers].count(template.templateId)
     if alive + count > template.maxNumber:
         raise Refusal(
             f"template {template.templateId} allows {template.maxNumber} machines: "

@@ -84,4 +84,4 @@ def as_recorded(one: inputs.MachineReference, found: Server | None, now: int) ->
 
 def may_delete(found: Server | None, provider: str) -> bool:
     """Tell whether a server is ours, and nobody locked it."""
-    return found is not None and server_record.is_ours(found, provider) and found.get("locked") is not True
+    return found is not None and server_record.is_ours(found, provider) and not server_record.is_locked(found)

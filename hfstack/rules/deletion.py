@@ -70,7 +70,7 @@ def may_go(record: Server) -> bool:
         # of a state that Nova cannot show, or that is not known here, nothing is concluded
         return False
     leaving = status == states.STOPPING and record.get("OS-EXT-STS:task_state") != "powering-off"
-    return not (leaving or str(record.get("status")) in states.PARKED or record.get("locked") is True)
+    return not (leaving or str(record.get("status")) in states.PARKED or server_record.is_locked(record))
 
 
 def claim(request: AcquireRequest, record: Server, taken: dict[str, str]) -> str:
@@ -107,7 +107,7 @@ def is_stuck(record: Server, provider: str) -> bool:
     """Tell a server of ours that lives and is not being deleted, and that nobody holds."""
     _, status = server_record.row(record).returned
     leaving = status in {states.TERMINATED, states.SHUTTING_DOWN}
-    return server_record.is_ours(record, provider) and not leaving and record.get("locked") is not True
+    return server_record.is_ours(record, provider) and not leaving and not server_record.is_locked(record)
 
 
 def gone(request: ReturnRequest, seen: LookedUp) -> dict[str, str]:

@@ -30,11 +30,8 @@ def describe(provider: str, request_id: str, server_name: str) -> str:
 
 def of(record: Server, provider: str) -> str:
     """Return the description that a server's floating IP has, "" for a server that shows no request of ours."""
-    tags = record.get("tags")
-    for tag in tags if isinstance(tags, list) else ():
-        if str(tag).startswith(server_record.REQUEST_TAG):
-            return describe(provider, str(tag).removeprefix(server_record.REQUEST_TAG), str(record.get("name")))
-    return ""
+    request_ids = server_record.request_ids(record)
+    return describe(provider, request_ids[0], str(record.get("name"))) if request_ids else ""
 
 
 def of_going(records: Sequence[Server], going: Iterable[str], provider: str) -> list[str]:

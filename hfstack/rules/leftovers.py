@@ -51,16 +51,16 @@ def leftovers(
     stored: Iterable[RecordedRequest], listed: Iterable[Server], provider: str, now: float, patience: Patience
 ) -> list[Leftover]:
     """Return the servers that are to be deleted, of those that are listed."""
-    by_tag: dict[str, list[Server]] = {}
+    by_request: dict[str, list[Server]] = {}
     for record in listed:
         if server_record.is_ours(record, provider) and deletion.may_go(record):
-            for tag in record["tags"]:
-                by_tag.setdefault(str(tag), []).append(record)
+            for request_id in server_record.request_ids(record):
+                by_request.setdefault(request_id, []).append(record)
     stored = list(stored)
     given_back = reclaim.given_back(stored)
     found: list[Leftover] = []
     for one in stored:
-        servers = by_tag.get(server_record.request_tag(one.request_id), [])
+        servers = by_request.get(one.request_id, [])
         if isinstance(one.request, AcquireRequest) and servers:
             if one.request.ended:
                 found += of_ended(one, one.request, servers, given_back)
@@ -137,9 +137,9 @@ def history(stored: Sequence[RecordedRequest], alive: Iterable[Server], now: flo
     """
     alive = list(alive)
     ids = {str(record["id"]) for record in alive}
-    tags = {str(tag) for record in alive for tag in record.get("tags") or ()}
+    seen = {request_id for record in alive for request_id in server_record.request_ids(record)}
     old = [one for one in stored if now - one.last_recorded_at > patience.history and not machines_of(one) & ids]
-    old = [one for one in old if server_record.request_tag(one.request_id) not in tags]
+    old = [one for one in old if one.request_id not in seen]
     going = {one.request_id for one in old}
     kept = [one for one in stored if one.request_id not in going and isinstance(one.request, AcquireRequest)]
     needed = frozenset[str]().union(*map(machines_of, kept))

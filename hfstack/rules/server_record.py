@@ -14,71 +14,148 @@ from hfstack import errors, states
 from hfstack._typing import TYPE_CHECKING
 from hfstack.errors import ConfigError
 
-
-def our_tags(request_id: str, provider: str) -> list[str]:
-    """Return the tags that make a server ours. Raises `ConfigError`."""
-    if not PROVIDER.match(provider):
-        raise ConfigError(
-            f"HF_PROVIDER_NAME is {provider!r}, wanted at most 56 characters, no slash or comma: it is a tag"
-        )
-    return [OWNER_TAG, provider_tag(provider), request_tag(request_id)]
-
-
-PROVIDER = re.compile(r"[^/,]{1,56}\Z")
-
-
-def drain(record: Mapping[str, object]) -> int | None:
-    """Return the grace of an operator's mark, the shortest of several; `None` if there is none that can be read."""
-    tags = record.get("tags")
-    words = [str(tag).partition(":") for tag in tags] if isinstance(tags, list) else []
-    marks = [seconds if colon else "0" for word, colon, seconds in words if word == DRAIN]
-    return min((int(one) for one in marks if one.isascii() and one.isdecimal() and len(one) <= 9), default=None)
-
-
-DRAIN = "hf-drain"
-"""The tag of a server that is to be given back; `hf-drain:120` gives its work 120 seconds."""
-
-
-def is_foreign(record: Server) -> bool:
-    """Tell a live server without any tag of ours. A record that shows no tags at all (cell down) proves nothing."""
-    tags = record.get("tags")
-    return isinstance(tags, list) and not any(str(tag).startswith(REQUEST_TAG) for tag in tags)
-
-
-def is_of(request_id: str, record: Server, provider: str) -> bool:
-    """Tell whether the record itself shows that this provider instance made the server for the request."""
-    return is_ours(record, provider) and carries(record, request_tag(request_id))
-
-
-def is_ours(record: Server, provider: str) -> bool:
-    """Tell whether the record itself shows that this provider instance made the server."""
-    return carries(record, OWNER_TAG) and carries(record, provider_tag(provider))
-
-
 if TYPE_CHECKING:
     from typing import Any
 
 Server = Mapping[str, "Any"]
 """A server as Nova shows it."""
 
+
+# Whose server it is
+
 OWNER_TAG = "hostfactory"
-"""On every server that hfstack made."""
+"""On every server that hfstack created."""
+
+PROVIDER_TAG = "hfp:"
+"""The tag that names the provider instance begins with this."""
 
 REQUEST_TAG = "hf:"
-"""How the tag begins that names a server's request."""
+"""The tag that names the request begins with this."""
 
+DRAIN_TAG = "hf-drain"
+"""An operator's mark: HostFactory shall return the server. `hf-drain:120` gives its work 120 seconds to end."""
+
+REQUEST_ID = "hf_request_id"
+PROVIDER = "hf_provider"
+TEMPLATE_ID = "hf_template_id"
+INDEX = "hf_index"
+COUNT = "hf_count"
+"""How many machines the request has."""
 FLOATING_NETWORK = "hf_floating_network"
-"""Metadata of a server that is to have a floating IP: the id of the network that it is taken from."""
+"""The id of the network that the server's floating IP comes from; absent if the server gets none."""
+HOST_NAME = "hf_hostname"
+"""Set by a site whose images choose their own host names."""
+
+TAGGABLE = re.compile(r"[^/,]{1,56}\Z")
+"""Provider names that a tag can carry."""
+
+
+def request_tag(request_id: str) -> str:
+    """Return the tag of a request's servers."""
+    return REQUEST_TAG + request_id
+
+
+def provider_tag(provider: str) -> str:
+    """Return the tag of all servers that a provider instance created."""
+    return PROVIDER_TAG + provider
+
+
+def tags(request_id: str, provider: str) -> list[str]:
+    """Return the tags of a new server; later, only they show that it is ours. Raises `ConfigError`."""
+    if not TAGGABLE.match(provider):
+        raise ConfigError(
+            f"HF_PROVIDER_NAME is {provider!r}, wanted at most 56 characters, no slash or comma: it is a tag"
+        )
+    return [OWNER_TAG, provider_tag(provider), request_tag(request_id)]
+
+
+def metadata(
+    request_id: str, provider: str, template_id: str, index: int, count: int, floating_network: str | None
+) -> dict[str, str]:
+    """Return the metadata of a new server: for people, and for tools that cannot list tags."""
+    found = {
+        REQUEST_ID: request_id,
+        PROVIDER: provider,
+        TEMPLATE_ID: template_id,
+        INDEX: str(index),
+        COUNT: str(count),
+    }
+    return {**found, FLOATING_NETWORK: floating_network} if floating_network else found
+
+
+def carries(record: Server, tag: str) -> bool:
+    """Tell whether the record itself shows the tag. Records of a down cell, and of deleted servers, show none."""
+    return tag in tags_of(record)
+
+
+def is_ours(record: Server, provider: str) -> bool:
+    """Tell whether the record itself shows that this provider instance created the server."""
+    return carries(record, OWNER_TAG) and carries(record, provider_tag(provider))
+
+
+def is_of(request_id: str, record: Server, provider: str) -> bool:
+    """Tell whether the record itself shows that this provider instance created the server for the request."""
+    return is_ours(record, provider) and carries(record, request_tag(request_id))
+
+
+def is_foreign(record: Server) -> bool:
+    """Tell a live server without the tag of any request. A record without tags at all (cell down) proves nothing."""
+    return isinstance(record.get("tags"), list) and not request_ids(record)
+
+
+def request_ids(record: Server) -> list[str]:
+    """Return the ids of the requests whose tags the record shows: one for a server of hfstack."""
+    return [str(tag).removeprefix(REQUEST_TAG) for tag in tags_of(record) if str(tag).startswith(REQUEST_TAG)]
+
+
+def drain(record: Server) -> int | None:
+    """Return the seconds that an operator's mark gives, the fewest of several; `None` without a mark that is valid."""
+    words = [str(tag).partition(":") for tag in tags_of(record)]
+    marks = [seconds if colon else "0" for word, colon, seconds in words if word == DRAIN_TAG]
+    return min((int(mark) for mark in marks if mark.isascii() and mark.isdecimal() and len(mark) <= 9), default=None)
+
+
+def tags_of(record: Server) -> Sequence[object]:
+    """Return the tags that the record shows."""
+    found = record.get("tags")
+    return found if isinstance(found, list) else ()
+
+
+def metadata_of(record: Server) -> Mapping[str, object]:
+    """Return the metadata that the record shows."""
+    found = record.get("metadata")
+    return found if isinstance(found, dict) else {}
+
+
+def wants_floating_ip(record: Server) -> bool:
+    """Tell whether the record itself says that the server gets a floating IP."""
+    return FLOATING_NETWORK in metadata_of(record)
+
+
+def template_id(record: Server) -> object:
+    """Return the id of the template that the server was created from, `None` if the record does not say it."""
+    return metadata_of(record).get(TEMPLATE_ID)
+
+
+def requested_count(records: Iterable[Server]) -> int:
+    """Return how many machines the request has, as its servers' metadata says; 0 if none says it."""
+    counts = [metadata_of(record).get(COUNT) for record in records]
+    return max(
+        (
+            int(count)
+            for count in counts
+            if isinstance(count, str) and count.isascii() and count.isdecimal() and len(count) <= 5
+        ),
+        default=0,
+    )
+
+
+# Its state
 
 WHY_NO_FLOATING_IP = "hf:why_no_floating_ip"
 """What a poll adds to a record, beside Nova's keys: why the server's floating IP could not be attached."""
 
 STATE_KEYS = ("status", "OS-EXT-STS:task_state", "OS-EXT-STS:vm_state", "OS-EXT-STS:power_state")
-
-SANITARY = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
-"""Server names that are host names as they stand."""
-
-TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z?$")
 
 
 def row(record: Server) -> states.Row:
@@ -97,29 +174,30 @@ def state(record: Server) -> str:
     return f"{record.get('status')}/{task}" if task else str(record.get("status"))
 
 
-def request_tag(request_id: str) -> str:
-    """Return the tag of a request's servers."""
-    return REQUEST_TAG + request_id
+def is_locked(record: Server) -> bool:
+    """Tell a server that somebody locked (`openstack server lock`): Nova refuses to delete it."""
+    return record.get("locked") is True
 
 
-def provider_tag(provider: str) -> str:
-    """Return the tag of all servers that a provider instance made."""
-    return f"hfp:{provider}"
+def fault(record: Server) -> str:
+    """Return Nova's reason for an ERROR in one line, "" where the record gives none."""
+    found = record.get("fault")
+    message = found.get("message") if isinstance(found, dict) else None
+    return errors.one_line(message) if isinstance(message, str) else ""
 
 
-def carries(record: Server, tag: str) -> bool:
-    """Tell whether the record itself shows the tag. Records of a down cell, and of deleted servers, show none."""
-    tags = record.get("tags")
-    return isinstance(tags, list) and tag in tags
+# Its name
+
+SANITARY = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
+"""Server names that are host names as they stand."""
 
 
 def host_name(record: Server) -> str:
     """Return the guest's host name, as Nova's `sanitize_hostname` (nova/utils.py) makes it of the server's name.
 
-    A site whose images name themselves says so in the server's metadata, under `hf_hostname`.
+    A site whose images choose their own names says the name in the server's metadata, under `hf_hostname`.
     """
-    metadata = record.get("metadata")
-    chosen = metadata.get("hf_hostname") if isinstance(metadata, dict) else None
+    chosen = metadata_of(record).get(HOST_NAME)
     if isinstance(chosen, str) and chosen:
         return chosen
     return sanitized(str(record.get("name") or "")) or f"Server-{record.get('id')}"
@@ -143,6 +221,11 @@ def sanitized(server_name: str) -> str:
     return re.sub(r"[^\w.-]+", "", name).lower().strip(".-")
 
 
+# Its times
+
+TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z?$")
+
+
 def launch_time(record: Server) -> int | None:
     """Return when the server was first up, else when it was asked for; whole seconds since 1970."""
     launched = epoch(record.get("OS-SRV-USG:launched_at"))
@@ -158,6 +241,9 @@ def epoch(text: object) -> int | None:
         return int(datetime.fromisoformat(f"{match[1]}+00:00").timestamp())
     except ValueError:
         return None
+
+
+# Its addresses
 
 
 def private_address(record: Server, networks: Sequence[str] = ()) -> str:
@@ -177,12 +263,6 @@ def private_address(record: Server, networks: Sequence[str] = ()) -> str:
 def public_address(record: Server) -> str:
     """Return the first floating IPv4, else floating IPv6, else "". The user-set accessIPv4 is no address of a NIC."""
     return first_by_version([address for _, address in addresses(record) if not is_fixed(address)])
-
-
-def wants_floating_ip(record: Server) -> bool:
-    """Tell whether the record itself says that the server is to have a floating IP."""
-    metadata = record.get("metadata")
-    return isinstance(metadata, dict) and FLOATING_NETWORK in metadata
 
 
 def lacks_floating_ip(record: Server) -> bool:
@@ -210,21 +290,3 @@ def first_by_version(found: Sequence[Mapping[str, Any]]) -> str:
     """Return the first IPv4 address, else the first of any version, else ""."""
     ordered = [a["addr"] for a in found if a.get("version") == 4] + [a["addr"] for a in found]
     return str(ordered[0]) if ordered else ""
-
-
-def fault(record: Server) -> str:
-    """Return Nova's reason for an ERROR in one line, "" where the record gives none."""
-    found = record.get("fault")
-    message = found.get("message") if isinstance(found, dict) else None
-    return errors.one_line(message) if isinstance(message, str) else ""
-
-
-def asked_for_count(records: Sequence[Server]) -> int:
-    """Return how many machines the servers' `hf_count` metadata says the request has; 0 where none says so."""
-    found = [0]
-    for record in records:
-        metadata = record.get("metadata")
-        count = metadata.get("hf_count") if isinstance(metadata, dict) else None
-        if isinstance(count, str) and count.isascii() and count.isdecimal() and len(count) <= 5:
-            found.append(int(count))
-    return max(found)

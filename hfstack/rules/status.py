@@ -77,7 +77,7 @@ def acquire(
             machines += unseen(planned, overdue, timeout, fallback_time)
     machines += [settled(one, unmatched.pop(one.machine_id, None)) for one in failed.values()]
     machines += [acquired(record, rules, overdue, timeout, fallback_time) for record in unmatched.values()]
-    expected = len(request.machines) if request else server_record.asked_for_count(servers)
+    expected = len(request.machines) if request else server_record.requested_count(servers)
     return acquire_status(request_id, machines, expected, overdue, timeout)
 
 
@@ -217,7 +217,7 @@ def given_back(one: Returned, seen: LookedUp, overdue: bool, timeout: int) -> Ma
         message = ""
     elif server_record.is_foreign(record):
         result, message = states.FAIL, "the server carries no tag of hfstack: it is not ours, and left alone"
-    elif record.get("locked") is True and status != states.SHUTTING_DOWN:
+    elif server_record.is_locked(record) and status != states.SHUTTING_DOWN:
         result, message = (
             states.FAIL,
             "somebody locked the server (openstack server lock): it cannot be deleted",

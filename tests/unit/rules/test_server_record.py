@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from hfstack.config.template import Template
 from hfstack.rules import server_record, status
 from hfstack.rules.status import Rules
 from tests.unit.records import CREATED_AT, FLOATING, FLOATING_V6, LAUNCHED_AT, V4, V6, down_cell, failed, server
 from tests.unit.shapes import RECORDS, assert_is_machine
+from tests.unit.small import small
 
 # Host names
 
@@ -183,12 +186,12 @@ def test_a_fault_without_a_message_is_none(fault: object) -> None:
     ],
 )
 def test_expected_count_comes_from_metadata(counts: list[object], expected: int) -> None:
-    assert server_record.asked_for_count([server(metadata={"hf_count": count}) for count in counts]) == expected
+    assert server_record.requested_count([server(metadata={"hf_count": count}) for count in counts]) == expected
 
 
 @pytest.mark.parametrize("metadata", [None, [], "3", {}])
 def test_expected_count_survives_strange_metadata(metadata: object) -> None:
-    assert server_record.asked_for_count([server(metadata=metadata)]) == 0
+    assert server_record.requested_count([server(metadata=metadata)]) == 0
 
 
 # Tags and states
@@ -207,6 +210,28 @@ def test_expected_count_survives_strange_metadata(metadata: object) -> None:
 )
 def test_a_tag_is_carried_whole_or_not_at_all(tags: object, carried: bool) -> None:
     assert server_record.carries({"id": "4711", "tags": tags}, "hf:req-1") is carried
+
+
+def test_a_new_server_carries_what_later_shows_whose_it_is() -> None:
+    record = server(
+        tags=server_record.tags("req-1", "bank"),
+        metadata=server_record.metadata("req-1", "bank", "small", 0, 3, "net-ext"),
+    )
+    assert server_record.is_ours(record, "bank")
+    assert server_record.is_of("req-1", record, "bank")
+    assert not server_record.is_ours(record, "other")
+    assert not server_record.is_of("req-2", record, "bank")
+    assert not server_record.is_foreign(record)
+    assert server_record.request_ids(record) == ["req-1"]
+    assert server_record.template_id(record) == "small"
+    assert server_record.requested_count([record]) == 3
+    assert server_record.wants_floating_ip(record)
+
+
+@pytest.mark.parametrize("tag", [*server_record.tags("req-1", "bank"), server_record.DRAIN_TAG, "hf-drain:120"])
+def test_no_template_may_set_a_tag_of_hfstack(tag: str) -> None:
+    with pytest.raises(ValidationError, match="a tag of your own"):
+        Template.model_validate(small(tags=[tag]))
 
 
 @pytest.mark.parametrize(

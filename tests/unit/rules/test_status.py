@@ -636,7 +636,7 @@ def test_a_request_is_complete_only_when_every_machine_is_up(
 ) -> None:
     found = acquire(asked(*plans) if plans else None, servers, looked_up, now)
     assert_is_answer(found)
-    expected = len(plans) if plans else server_record.asked_for_count(servers)
+    expected = len(plans) if plans else server_record.requested_count(servers)
     if found["status"] == "complete":
         assert set(results(found)) == {"succeed"}
         assert all(one["privateIpAddress"] for one in found["machines"])
