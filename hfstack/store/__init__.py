@@ -1,1 +1,1 @@
-"""What hfstack keeps in the work directory: requests/ and cache/."""
+"""The work directory: the records of requests (`requests/`) and what later calls reuse (`cache/`)."""

@@ -1,23 +1,23 @@
-"""What is recorded of each request: one folder, one small JSON file per fact, written once and never changed.
+"""Read the record of a request: one folder, with one small JSON file per fact, written once and never changed.
 
     <workdir>/requests/req-<uuid4>/asked.json      {"asked", "templateId", "names", "requestTimeout",
-                                                    "floatingNetwork": id, where the machines get floating IPs}
+                                                    "floatingNetwork": id, if the machines get floating IPs}
                                    created.json    {"machines": [{"name", "machineId" or "", "message"}],
                                                     "replaced": [ids of servers that found no host]}
-                                   polled.json     {"polled"}: HostFactory asked for the first time
+                                   polled.json     {"polled"}: HostFactory polled for the first time
                                    failed-<server name, or id>.json
                                                    {"machineId", "name", "privateIpAddress", "launchtime", "message"}:
-                                                   what HostFactory is told of a machine that was to be deleted
-                                   ended.json      {"ended", "status", "machineIds"}: the request was first answered
-                                                   as over, with these machines
+                                                   what HostFactory is told of a failed machine
+                                   ended.json      {"ended", "status", "machineIds"}: HostFactory was told that the
+                                                   request is complete, with these machines
     <workdir>/requests/ret-<uuid4>/asked.json      {"asked", "returnTimeout", "machines":
                                                     [{"machineId", "name", "privateIpAddress", "launchtime"}]}
                                    gone-<machineId>.json   {"machineId", "gone", "how"}: proof that it is gone
                                    ended.json
 
-`asked`, `polled`, `ended` and `gone` are in seconds since 1970, the timeouts in seconds. `names` are the planned server
-names, one per machine. A missing folder means that nothing was recorded here; anything that is there and cannot be read
-means that nothing may be concluded.
+`asked`, `polled`, `ended` and `gone` are seconds since 1970; timeouts are seconds. `names` are the planned server
+names, one per machine. A missing folder means that nothing was recorded. A file that exists and cannot be read proves
+nothing: the caller must not conclude anything from it. `write.py` writes the files.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ if TYPE_CHECKING:
 
 FACT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 FOLDER_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(?<!\.)\Z")
-"""The ids of requests that may have a folder: as hfstack's own; Windows takes `REQ-1` and `req-1.` for `req-1`."""
+"""Request ids that may have a folder. Windows opens `req-1` for `REQ-1` and for `req-1.`, so these may not."""
 
 END_OF_TIME = 3e10
-"""Seconds since 1970; Windows' calendar ends in the year 3000."""
+"""Seconds since 1970; the calendar of Windows ends in the year 3000."""
 
 
 class Planned(NamedTuple):
-    """One machine of an acquire request: what was planned, and what the POST for it answered."""
+    """One machine of a request for machines: the planned name, and what Nova answered."""
 
     name: str
     machine_id: str = ""
     message: str = ""
-    """Why Nova refused to create it; "" if it did not."""
+    """Why Nova refused to create the server; "" if it did not."""
 
 
 class Returned(NamedTuple):
-    """One machine of a return request, as it stood when its return was asked for."""
+    """One machine of a return, as it was when HostFactory returned it."""
 
     machine_id: str
     name: str
@@ -59,10 +59,10 @@ class Returned(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """One machine of an acquire request that failed and was to be deleted, as HostFactory was told."""
+    """One machine of a request for machines that failed, as HostFactory is told."""
 
     key: str
-    """The planned server name, else the server's id: what the fact is called."""
+    """The planned server name, else the server's id: it names the file."""
     machine_id: str
     name: str
     private_address: str
@@ -71,7 +71,7 @@ class Failed(NamedTuple):
 
 
 class AcquireRequest(NamedTuple):
-    """What is recorded of a `req-…` request."""
+    """The record of a request for machines (`req-…`)."""
 
     requested_at: float
     """Seconds since 1970."""
@@ -81,38 +81,38 @@ class AcquireRequest(NamedTuple):
     polled: bool = False
     ended: bool = False
     replaced: frozenset[str] = frozenset()
-    """Ids of servers that found no host, in place of which others were asked for."""
+    """Ids of servers that found no host and were replaced by others."""
     floating_network: str = ""
-    """Id of the network that the machines get floating IPs of; "" if they get none."""
+    """Id of the network that the floating IPs come from; "" if the machines get none."""
 
 
 class ReturnRequest(NamedTuple):
-    """What is recorded of a `ret-…` request."""
+    """The record of a return of machines (`ret-…`)."""
 
     requested_at: float
     """Seconds since 1970."""
     timeout: int
     machines: tuple[Returned, ...]
     gone: frozenset[str] = frozenset()
-    """Ids of machines that are proven gone."""
+    """Ids of the machines that are proven to be gone."""
     ended: bool = False
 
 
 def load_acquire(workdir: str, request_id: str) -> AcquireRequest | None:
-    """Load an acquire request; `None` if nothing is recorded of it. Raises `FactsUnreadable`."""
+    """Return the record of a request for machines, `None` if there is none. Raises `FactsUnreadable`."""
     folder = find_folder(workdir, request_id)
     asked = read(folder, "asked.json") if folder else None
     if folder is None or asked is None:
         return None
     created = read(folder, "created.json")
     try:
-        answers = {one.name: one for one in map(planned, () if created is None else created["machines"])}
+        answers = {machine.name: machine for machine in map(planned, () if created is None else created["machines"])}
         names = [check(name, str) for name in check(asked["names"], list)]
         machines = tuple([answers.get(name) or Planned(name) for name in names])
         recorded = list_facts(folder)
         failed = tuple(load_failed(folder, key) for key in keys(recorded, "failed-"))
         polled, ended = "polled.json" in recorded, "ended.json" in recorded
-        replaced = frozenset(check(one, str) for one in check((created or {}).get("replaced", []), list))
+        replaced = frozenset(check(server_id, str) for server_id in check((created or {}).get("replaced", []), list))
         network = text(asked, "floatingNetwork")
         return AcquireRequest(
             moment(asked), int(asked["requestTimeout"]), machines, failed, polled, ended, replaced, network
@@ -122,15 +122,12 @@ def load_acquire(workdir: str, request_id: str) -> AcquireRequest | None:
 
 
 def planned(entry: dict[str, Any]) -> Planned:
-    """Take one machine of `created.json`. Raises `TypeError`."""
-    found = entry.get("name") or "", entry.get("machineId") or "", entry.get("message") or ""
-    for value in found:
-        check(value, str)
-    return Planned(*found)
+    """Return one machine of `created.json`. Raises `TypeError`."""
+    return Planned(text(entry, "name"), text(entry, "machineId"), text(entry, "message"))
 
 
 def load_return(workdir: str, request_id: str) -> ReturnRequest | None:
-    """Load a return request; `None` if nothing is recorded of it. Raises `FactsUnreadable`."""
+    """Return the record of a return, `None` if there is none. Raises `FactsUnreadable`."""
     folder = find_folder(workdir, request_id)
     asked = read(folder, "asked.json") if folder else None
     if folder is None or asked is None:
@@ -153,7 +150,7 @@ def load_return(workdir: str, request_id: str) -> ReturnRequest | None:
 
 
 def load_failed(folder: str, key: str) -> Failed:
-    """Load what HostFactory was told of a machine that failed."""
+    """Return the record of a machine that failed."""
     fact = read(folder, f"failed-{key}.json") or {}
     message = check(fact["message"], str)
     address = text(fact, "privateIpAddress")
@@ -161,7 +158,7 @@ def load_failed(folder: str, key: str) -> Failed:
 
 
 def find_folder(workdir: str, request_id: str) -> str | None:
-    """Return the folder of a request, `None` if there is none."""
+    """Return the path of a request's folder, `None` if there is none. Raises `FactsUnreadable`."""
     check_workdir(workdir)
     if not FOLDER_NAME.match(request_id):
         return None
@@ -178,19 +175,19 @@ def find_folder(workdir: str, request_id: str) -> str | None:
 def check_workdir(workdir: str) -> None:
     """Raise `FactsUnreadable` if there is no work directory.
 
-    One that is not there at all is unreadable rather than empty: a network file system that is not mounted must not
-    make a request unknown.
+    A missing work directory is unreadable, not empty: a request must not become unknown because a network file system
+    is not mounted.
     """
     if not workdir:
         raise FactsUnreadable(
-            "none of HF_PROVIDER_WORKDIR, HF_WORKDIR and PRO_DATA_DIR is set, so nothing can be said of this request"
+            "none of HF_PROVIDER_WORKDIR, HF_WORKDIR and PRO_DATA_DIR is set, so this request cannot be looked up"
         )
     if not os.path.isdir(workdir):
-        raise FactsUnreadable(f"the work directory {workdir} is not there, so nothing can be said of this request")
+        raise FactsUnreadable(f"the work directory {workdir} does not exist, so this request cannot be looked up")
 
 
 def read(folder: str, name: str) -> dict[str, Any] | None:
-    """Read one fact; `None` if it was never recorded."""
+    """Return the content of one fact, `None` if it was never recorded. Raises `FactsUnreadable`."""
     path = os.path.join(folder, name)
     try:
         with open(path, "rb") as file:
@@ -207,7 +204,7 @@ def read(folder: str, name: str) -> dict[str, Any] | None:
 
 
 def list_facts(folder: str) -> list[str]:
-    """Return the names of a request's facts, in order."""
+    """Return the file names of a request's facts, sorted. Raises `FactsUnreadable`."""
     try:
         return sorted(name for name in os.listdir(folder) if FACT_NAME.match(name) and name.endswith(".json"))
     except OSError as error:
@@ -215,24 +212,24 @@ def list_facts(folder: str) -> list[str]:
 
 
 def keys(recorded: list[str], kind: str) -> list[str]:
-    """Return whose facts of a kind are recorded."""
+    """Return the keys of the recorded facts of one kind: for `gone-`, the ids of the machines that are gone."""
     return [name.removeprefix(kind).removesuffix(".json") for name in recorded if name.startswith(kind)]
 
 
 def malformed(folder: str, error: Exception) -> FactsUnreadable:
-    """Say which folder holds a fact of the wrong shape."""
+    """Return the error that names the folder of a malformed fact."""
     return FactsUnreadable(f"the facts in {folder} are malformed ({type(error).__name__}: {error})")
 
 
 def check(value: Any, wanted: type) -> Any:  # noqa: ANN401 - JSON
-    """Pass a value of the wanted type on. Raises `TypeError`."""
+    """Return the value if it has the wanted type. Raises `TypeError`."""
     if not isinstance(value, wanted):
         raise TypeError(f"found {type(value).__name__}, wanted {wanted.__name__}")
     return value
 
 
 def moment(fact: dict[str, Any]) -> float:
-    """Return when something was asked. Raises `ValueError` for what is no time: JSON as Python reads it has NaN."""
+    """Return the time of a request. Raises `ValueError` for an impossible time; Python's JSON allows NaN."""
     seconds = float(fact["asked"])
     if not 0 <= seconds < END_OF_TIME:
         raise ValueError(f"asked is {seconds}, wanted seconds since 1970")
@@ -240,13 +237,13 @@ def moment(fact: dict[str, Any]) -> float:
 
 
 def machine_id(entry: dict[str, Any]) -> str:
-    """Return the id of an entry, which must have one. Raises `ValueError`."""
-    found = str(check(entry["machineId"], str))
-    if not found:
+    """Return the id of a machine. Raises `KeyError`, `TypeError`, `ValueError` if it has none."""
+    value = str(check(entry["machineId"], str))
+    if not value:
         raise ValueError("a machine has no machineId")
-    return found
+    return value
 
 
 def text(entry: dict[str, Any], key: str) -> str:
-    """Return an optional string of an entry, "" if it is absent or null. Raises `TypeError`."""
+    """Return an optional string, "" if it is absent or null. Raises `TypeError`."""
     return str(check(entry.get(key) or "", str))

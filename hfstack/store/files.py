@@ -1,4 +1,4 @@
-"""Files and folders for this account alone, made in the way that the system has for it: modes, or Windows' lists."""
+"""Create files and folders that only this account can read: by their mode, on Windows by their access list."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import sys
 from contextlib import suppress
 
 RENAME_REFUSES = os.name == "nt"
-"""Windows refuses to rename a file onto another; elsewhere only a link does."""
+"""Windows refuses to rename a file to a name that exists; on other systems only a link is refused."""
 
 
 def write_once(path: str, content: bytes) -> bool:
-    """Write a file in one step; `False` if another process was first."""
+    """Write a file in one step. Returns `False` if another process was first. Raises `OSError`."""
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name}.{os.urandom(16).hex()}")
     try:
@@ -28,7 +28,7 @@ def write_once(path: str, content: bytes) -> bool:
 
 
 def publish(temporary: str, path: str) -> bool:
-    """Give a finished file its name; `False` if that is taken."""
+    """Give a finished file its name. Returns `False` if the name exists."""
     try:
         if RENAME_REFUSES:
             from hfstack._windows import with_retries
@@ -37,13 +37,13 @@ def publish(temporary: str, path: str) -> bool:
         else:
             os.link(temporary, path)
     except FileExistsError:
-        # an NFS client repeats a link whose answer was lost, and is told that the name exists: its own
+        # an NFS client repeats a link when the answer is lost; then the name that exists is its own
         return os.stat(temporary).st_nlink == 2
     return True
 
 
 def settle(folder: str) -> None:
-    """Have the names in a folder on the disk, where the system can: Windows opens no folders."""
+    """Flush the names in a folder to the disk, where the system can do it: Windows cannot open folders."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -59,15 +59,15 @@ if sys.platform == "win32":
 else:
 
     def create(path: str) -> int:
-        """Make a file and open it to write. Raises `OSError` if it is there."""
+        """Create a file and open it for writing. Raises `OSError` if it exists."""
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
 
     def make_folder(path: str) -> None:
-        """Make a folder. Raises `OSError` if it is there."""
+        """Create a folder. Raises `OSError` if it exists."""
         os.mkdir(path, 0o700)
 
     def replace(source: str, target: str) -> None:
-        """Put a file into the place of another. Raises `OSError`."""
+        """Replace a file by another. Raises `OSError`."""
         os.replace(source, target)
 
 

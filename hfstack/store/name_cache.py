@@ -1,8 +1,8 @@
-"""What names stand for, for a minute: HostFactory asks for machines again and again while a cluster grows.
+"""Keep the ids of names for a minute: HostFactory requests machines again and again while a cluster grows.
 
-`names-<provider>-<host>-<account>.json` beside the cached token, and good for the login that it came from alone. Within
-the minute an image that was replaced under its name is still the old one; Nova refuses one that is gone, and then all
-names are looked up anew. Without a cached token nothing is kept.
+`names-<provider>-<host>-<account>.json` is beside the cached token and valid only with that token. If an image is
+replaced by another of the same name, requests use the old one for up to a minute. If the old one is deleted, Nova
+refuses the request, and all names are looked up again. Without a cached token nothing is kept.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAX_AGE = 60
 
 
 class Names:
-    """Ids by kind and name, those of earlier calls with the same token included; `now` in seconds since 1970."""
+    """Ids by kind and name, also those of earlier calls with the same token. `now` is in seconds since 1970."""
 
     def __init__(self, environment: Environment, token: str, now: float) -> None:
         self.path = token_cache.place(environment, "names") if token else ""
@@ -27,32 +27,32 @@ class Names:
         self.ids = self.load()
 
     def load(self) -> dict[tuple[str, str], tuple[str, float]]:
-        """Return what is kept and good still: the id, and when it was looked up."""
+        """Return the ids that are still valid, each with the time of its look-up."""
         try:
             with open(self.path, "rb") as file:
                 document = json.loads(file.read())
             if document["login"] != self.login:
                 return {}
-            found = {(kind, name): (found, float(when)) for kind, name, found, when in document["names"]}
+            ids = {(kind, name): (known_id, float(when)) for kind, name, known_id, when in document["names"]}
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return {}
-        return {key: value for key, value in found.items() if 0 <= self.now - value[1] < MAX_AGE}
+        return {key: value for key, value in ids.items() if 0 <= self.now - value[1] < MAX_AGE}
 
     def get(self, kind: str, name: str) -> str | None:
-        """Return the id, if it is known."""
-        found = self.ids.get((kind, name))
-        return found[0] if found else None
+        """Return the id, `None` if it is not known."""
+        known = self.ids.get((kind, name))
+        return known[0] if known else None
 
-    def put(self, kind: str, name: str, found: str) -> None:
-        """Remember an id that was looked up in this call."""
-        self.ids[kind, name] = found, self.now
+    def put(self, kind: str, name: str, known_id: str) -> None:
+        """Remember an id that this call looked up."""
+        self.ids[kind, name] = known_id, self.now
 
     def keep(self) -> None:
-        """Keep what is known for other calls."""
+        """Write the ids for later calls."""
         names = [[*key, *value] for key, value in self.ids.items()]
         if self.path:
             token_cache.write(self.path, {"login": self.login, "names": names})
 
     def drop(self) -> None:
-        """Have the next call look everything up."""
+        """Make the next call look all names up."""
         token_cache.remove(self.path)

@@ -1,11 +1,11 @@
-"""What one call learned of the way into the cloud, for the calls that come after it: one file, for this account alone.
+"""Keep the token, so that later calls need no login: one file that only this account can read.
 
-`<workdir>/cache/access-<provider>-<host>-<account>.json`, mode 0600: the token and when it ends, the services'
-endpoints, the file of trusted certificates, and the settings, which are thereby validated once. It is good only as long
-as nothing has changed that could change any of that: the files it was made of (and those that were not there), the
-variables of the environment, this program's version. It is the one file of hfstack that holds a secret.
+`<workdir>/cache/access-<provider>-<host>-<account>.json`, mode 0600, holds the token and its expiry, the endpoints of
+the services, the path of the trusted certificates, and the validated settings. No other file of hfstack holds a secret.
+The file is valid while nothing changes that it depends on: the files that were read (or looked for in vain), the
+environment variables, the version of hfstack.
 
-A process that finds no good one logs in and writes one, in one step; of several at once the last wins.
+A process that finds no valid file logs in and writes one, in one step. If several do so at once, the last one wins.
 """
 
 from __future__ import annotations
@@ -19,34 +19,34 @@ from hfstack._typing import NamedTuple
 from hfstack.environment import Environment
 
 MARGIN = 300
-"""Seconds before its end after which a token is not used any more: a call takes no longer."""
+"""A token that expires within so many seconds is not used: no call takes longer."""
 
 MAX_AGE = 3600
-"""Seconds after which endpoints are looked up again, however long the token lasts."""
+"""The endpoints are looked up again after so many seconds, however long the token is valid."""
 
 PLACES = ("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "USERPROFILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-"""The variables that say where credentials and certificates are looked for."""
+"""The variables that decide where credentials and certificates are looked for."""
 
 CHANGED = os.path.getmtime if os.name == "nt" else os.path.getctime
-"""When a file last changed; what Windows calls ctime is when it was created."""
+"""When a file last changed. On Windows, ctime is the time of its creation."""
 
 
 class CachedAccess(NamedTuple):
-    """What is known of the way into the cloud."""
+    """What a call needs to reach the cloud without a login."""
 
     token: str
     expires: float
     """Seconds since 1970."""
     endpoints: Mapping[str, str]
-    """By service type (compute, network, image); those that the catalogue has."""
+    """By service type (compute, network, image), as far as the catalog has them."""
     cafile: str
-    """The certificates that are trusted."""
+    """The path of the trusted certificates."""
     settings: Mapping[str, object]
-    """The provider's configuration, validated, by its keys."""
+    """The provider's validated settings, by their keys."""
 
 
 def load(environment: Environment, env: Mapping[str, str], now: float) -> CachedAccess | None:
-    """Return what is known, if it is good still. Never fails: without it everything is looked up."""
+    """Return the cached access, `None` if there is none that is valid. Never fails."""
     path = place(environment)
     if not path:
         return None
@@ -66,14 +66,17 @@ def load(environment: Environment, env: Mapping[str, str], now: float) -> Cached
 def save(
     environment: Environment, env: Mapping[str, str], began: float, known: CachedAccess, files: Iterable[str]
 ) -> None:
-    """Keep what a call that began then learned of `files`. Where that cannot be kept, the next call does without."""
+    """Cache the access that a call learned from `files`, which it began to read at `began`.
+
+    If that fails, the next call logs in again.
+    """
     path = place(environment)
     if not path or began >= known.expires - MARGIN:
         return
     try:
         files = [os.path.abspath(one) for one in files]
         if any(CHANGED(one) > began for one in files if os.path.exists(one)):
-            return  # this call may have read what was there before
+            return  # this call may have read the file as it was before
         document = {"key": key(environment, env, files), "made": began, "files": files, "known": known._asdict()}
     except OSError:
         return
@@ -81,12 +84,12 @@ def save(
 
 
 def write(path: str, document: object) -> None:
-    """Write a file for this account alone, in one step, if that can be done."""
+    """Write a file that only this account can read, in one step. Gives up silently if that fails."""
     from hfstack.store import files
 
     temporary = f"{path}.{os.getpid()}"
     try:
-        # only this folder: a work directory that is not there may be one that is not mounted
+        # make only this folder: a missing work directory may be one that is not mounted
         if not os.path.isdir(os.path.dirname(path)):
             files.make_folder(os.path.dirname(path))
         with os.fdopen(files.create(temporary), "wb") as file:
@@ -97,12 +100,12 @@ def write(path: str, document: object) -> None:
 
 
 def drop(environment: Environment) -> None:
-    """Forget what is known: the cloud does not take it any more."""
+    """Remove the cached access: the cloud rejects it."""
     remove(place(environment))
 
 
 def remove(path: str) -> None:
-    """Remove a file, if it is there and that can be done."""
+    """Remove a file, if that can be done."""
     try:
         os.unlink(path)
     except OSError:
@@ -110,7 +113,7 @@ def remove(path: str) -> None:
 
 
 def place(environment: Environment, what: str = "access") -> str:
-    """Return the path of this account's file of a kind, "" where there is no place for it."""
+    """Return the path of this account's cache file of one kind, "" if there is no work directory for it."""
     account = str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
     name = f"{what}-{environment.provider}-{environment.host}-{account}.json"
     if not environment.workdir or "/" in name or "\\" in name:
@@ -119,19 +122,19 @@ def place(environment: Environment, what: str = "access") -> str:
 
 
 def is_private(status: os.stat_result) -> bool:
-    """Tell whether a file is this account's and no other can read or write it. Windows says that in other ways."""
+    """Tell whether only this account can read and write a file. Windows ensures that when the file is created."""
     return not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not status.st_mode & 0o077)
 
 
 def key(environment: Environment, env: Mapping[str, str], files: Iterable[str]) -> list[object]:
-    """Return everything that could change what is known, as JSON would give it back."""
+    """Return everything that the cached access depends on, as JSON returns it."""
     states = [[one, *identity(one)] for one in files]
     where = [env.get(name) for name in PLACES]
     return [__version__, environment.provider, environment.confdir, os.getcwd(), where, digest(env), states]
 
 
 def identity(path: str) -> tuple[int, ...]:
-    """Return what changes whenever a file does; nothing for a file that is not there."""
+    """Return what changes whenever a file changes; nothing for a missing file."""
     try:
         status = os.stat(path)
     except OSError:
@@ -140,9 +143,9 @@ def identity(path: str) -> tuple[int, ...]:
 
 
 def digest(env: Mapping[str, str]) -> str:
-    """Return a digest of the variables that say who logs in and by what proxy, "" if there are none, as usual.
+    """Return a digest of the variables for the login and the proxy, "" if none is set, which is usual.
 
-    Passwords may be among them.
+    A digest, because they may hold passwords.
     """
     found = sorted(f"{name}={env[name]}" for name in env if name.startswith("OS_") or name.lower().endswith("_proxy"))
     if not found:

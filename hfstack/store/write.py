@@ -91,8 +91,10 @@ def record(workdir: str, request_id: str, name: str, content: Mapping[str, objec
     The work directory must exist; the folders below it are made. Raises `FactsUnwritable`, as each writer does.
     """
     path = os.path.join(workdir, "requests", request_id, name)
-    if not workdir or not FOLDER_NAME.match(request_id) or not FACT_NAME.match(name):
-        raise FactsUnwritable(f"cannot record {path}: it is no place for a fact")
+    if not workdir:
+        raise FactsUnwritable(f"cannot record {path}: none of HF_PROVIDER_WORKDIR, HF_WORKDIR and PRO_DATA_DIR is set")
+    if not FOLDER_NAME.match(request_id) or not FACT_NAME.match(name):
+        raise FactsUnwritable(f"cannot record {path}: hfstack uses no such file name")
     from hfstack.store import files
 
     try:

@@ -45,7 +45,6 @@ NOT_YET = {
     "hfstack/config": 4,
     "hfstack/rules": 28,
     "hfstack/sandbox": 10,
-    "hfstack/store": 9,
     "packaging": 1,
     "packaging/msi": 1,
     "pyproject.toml": 1,

@@ -198,14 +198,14 @@ def test_a_missing_work_directory_is_not_an_empty_one(tmp_path: Path, load: Any)
     missing = str(tmp_path / "not-mounted")
     with pytest.raises(FactsUnreadable) as caught:
         load(missing, REQUEST)
-    assert str(caught.value) == f"the work directory {missing} is not there, so nothing can be said of this request"
+    assert str(caught.value) == f"the work directory {missing} does not exist, so this request cannot be looked up"
 
 
 def test_a_work_directory_that_nobody_named_is_said_so() -> None:
     with pytest.raises(FactsUnreadable) as caught:
         load_acquire("", REQUEST)
     assert str(caught.value) == (
-        "none of HF_PROVIDER_WORKDIR, HF_WORKDIR and PRO_DATA_DIR is set, so nothing can be said of this request"
+        "none of HF_PROVIDER_WORKDIR, HF_WORKDIR and PRO_DATA_DIR is set, so this request cannot be looked up"
     )
 
 
@@ -403,7 +403,7 @@ def test_requests_are_listed_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_a_work_directory_that_is_not_there_lists_nothing(tmp_path: Path) -> None:
-    with pytest.raises(FactsUnreadable, match="is not there"):
+    with pytest.raises(FactsUnreadable, match="does not exist"):
         recorded_request_ids(str(tmp_path / "gone"))
     (tmp_path / "requests").write_text("")
     with pytest.raises(FactsUnreadable, match="cannot read"):

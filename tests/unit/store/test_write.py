@@ -269,11 +269,11 @@ def test_a_file_in_the_folders_place_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wrong", ["..", "../evil", "/evil", "a/b", "", ".hidden", "a\\b", "x\0"])
 def test_no_name_leads_out_of_the_folder(tmp_path: Path, wrong: str) -> None:
-    assert refusal(tmp_path, request_id=wrong).endswith(": it is no place for a fact")
-    assert refusal(tmp_path, name=wrong).endswith(": it is no place for a fact")
+    assert refusal(tmp_path, request_id=wrong).endswith(": hfstack uses no such file name")
+    assert refusal(tmp_path, name=wrong).endswith(": hfstack uses no such file name")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_without_a_work_directory_nothing_is_recorded() -> None:
-    with pytest.raises(FactsUnwritable):
+    with pytest.raises(FactsUnwritable, match="none of HF_PROVIDER_WORKDIR, HF_WORKDIR and PRO_DATA_DIR is set"):
         record("", REQUEST, "asked.json", ASKED)
