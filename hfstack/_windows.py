@@ -1,10 +1,10 @@
-"""Files on Windows, where they behave in other ways: loaded there alone.
+"""Files on Windows, where they behave differently. Loaded only there.
 
-- A file that another process has open, a virus scanner for example, can be neither renamed nor replaced: a moment later
-  it can. Python opens files in this way.
-- The C runtime's O_APPEND moves to the end and then writes, so two processes may write over each other's line. The
-  system's own right to append does both in one step.
-- A mode means nothing; what does is the access control list.
+- While another process, such as a virus scanner, has a file open, it can be neither renamed nor replaced. Python opens
+  files in this way, too. A retry soon succeeds.
+- The C runtime's O_APPEND moves to the end and then writes, so two processes may overwrite each other's line. The
+  system's append right does both in one step.
+- File modes have no effect; access control lists do.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
-"""Seconds before a rename is tried again."""
+"""How long to wait before each retry of a rename (seconds)."""
 
 SHARED = 7
-"""Others may read, write, and rename or delete the file meanwhile (FILE_SHARE_READ, _WRITE and _DELETE)."""
+"""Other processes may read, write, rename and delete the open file (FILE_SHARE_READ, _WRITE and _DELETE)."""
 
 NORMAL = 0x80
 CREATE_NEW, OPEN_ALWAYS = 1, 4
 GENERIC_WRITE, FILE_APPEND_DATA = 0x40000000, 4
 
 PRIVATE = "D:P(A;{how};FA;;;SY)(A;{how};FA;;;BA)(A;{how};FA;;;OW)"
-"""In SDDL: all rights for the system, for administrators and for the owner, and nothing from the folder above.
+"""In SDDL: all rights for the system, for administrators and for the owner; nothing inherited from the parent folder.
 
-By the owner, not by the account's own id: over a network share an account may be known by another one.
+It names the owner, not the account's id, because an account may have another id on a network share.
 """
 FILE, FOLDER = "", "OICI"
-"""How the rights are given: for the file alone, or for what will be in the folder, too."""
+"""How the rights apply: to the file, or also to everything created in the folder."""
 
 
 def with_retries(action: Callable[[str, str], object], source: str, target: str) -> None:
-    """Rename or replace a file, again while somebody has one of them open. Raises `OSError` when that does not end."""
+    """Rename or replace a file, with retries while another process has either open. Raises `OSError` after the last."""
     for pause in PAUSES:
         try:
             action(source, target)
@@ -47,14 +47,14 @@ def with_retries(action: Callable[[str, str], object], source: str, target: str)
 
 
 def replace(source: str, target: str) -> None:
-    """Put a file into the place of another. Raises `OSError`."""
+    """Move a file to `target`, which may exist. Raises `OSError`."""
     with_retries(os.replace, source, target)
 
 
 if sys.platform == "win32":
 
     def open_to_append(path: str) -> int:
-        """Open a file, or make it, so that each write lands at its end. Raises `OSError`."""
+        """Open or create a file so that each write lands at its end. Raises `OSError`."""
         import _winapi
         import msvcrt
 
@@ -62,7 +62,7 @@ if sys.platform == "win32":
         return msvcrt.open_osfhandle(handle, os.O_APPEND | os.O_BINARY)
 
     def create_private(path: str) -> int:
-        """Make a file that only the system, administrators and its owner can open. Raises `OSError` if it is there."""
+        """Create a file that only the system, administrators and its owner can open. Raises `OSError` if it exists."""
         import ctypes
         import msvcrt
         from ctypes import wintypes
@@ -80,9 +80,9 @@ if sys.platform == "win32":
         return msvcrt.open_osfhandle(handle, os.O_BINARY)
 
     def make_private_folder(path: str) -> None:
-        """Make a folder with such rights, which what is made in it inherits. Raises `OSError` if it is there.
+        """Create a folder with the same rights, which its contents inherit. Raises `OSError` if it exists.
 
-        Python 3.11.9 does not give os.mkdir's mode this meaning; later versions do, for the mode 0o700.
+        Later versions of Python than 3.11.9 do this in os.mkdir for the mode 0o700.
         """
         import ctypes
         from ctypes import wintypes
@@ -95,7 +95,7 @@ if sys.platform == "win32":
 
     @contextmanager
     def described(sddl: str) -> Iterator[object]:
-        """Hand out the SECURITY_ATTRIBUTES for a description of rights. Raises `OSError`."""
+        """Yield the SECURITY_ATTRIBUTES of a description of rights in SDDL. Raises `OSError`."""
         import ctypes
         from ctypes import wintypes
 

@@ -1,7 +1,7 @@
-"""From argv to one JSON document on stdout and an exit code. The only place that prints and exits.
+"""From argv to one JSON document on stdout and an exit code. Only this module prints and exits.
 
-The program's name says which command it is: `getRequestStatus -f input.json`; `hfstack` is the administrator's command.
-Exit 0 when the answer is known or "still running"; 1 with `{"message": …}` otherwise. stderr stays empty.
+The program's name selects the command: `getRequestStatus -f input.json`. `hfstack` is the administrator's command.
+Exit 0 if there is an answer, even "running"; else 1 with `{"message": …}`. stderr stays empty.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ usage: {name} -f FILE
 
 Answers HostFactory's {name} call from OpenStack.
 
-  -f FILE     the input document; - reads standard input
+  -f FILE     the input document, or - for standard input
   --help      show this text and exit
   --version   show the version and exit
 
-The environment says the rest: HF_PROVIDER_NAME, HF_PROVIDER_CONFDIR, HF_PROVIDER_WORKDIR, HF_PROVIDER_LOGDIR.
+Reads HF_PROVIDER_NAME, HF_PROVIDER_CONFDIR, HF_PROVIDER_WORKDIR and HF_PROVIDER_LOGDIR from the environment.
 """
 
 
 def main(leave: Callable[[int], object] = sys.exit) -> None:
-    """Run the command that the program is called by, and end the process; one of HostFactory's by `leave`."""
+    """Run the command that the program's name selects, and exit; HostFactory's commands exit by `leave`."""
     name = os.path.basename(sys.argv[0])
     name = name[:-4] if name.lower().endswith(".exe") else name
     arguments = sys.argv[1:]
@@ -63,7 +63,7 @@ def main(leave: Callable[[int], object] = sys.exit) -> None:
 
 
 def run(name: str, arguments: Sequence[str], env: Mapping[str, str]) -> int:
-    """Run one of HostFactory's commands: print its answer, return its exit code."""
+    """Run one of HostFactory's commands: print its answer and return its exit code."""
     if list(arguments) in (["--help"], ["-h"]):
         return print_text(USAGE.format(name=name), 0)
     if list(arguments) == ["--version"]:
@@ -74,17 +74,17 @@ def run(name: str, arguments: Sequence[str], env: Mapping[str, str]) -> int:
         document = answer(name, arguments, env, environment, log)
     except (InputError, ConfigError, CloudTrouble, Refusal, FactsUnwritable, NothingReported) as error:
         log.error(str(error))
-        # LSF leaves a template alone for a while when a message begins like this (its resource connector's plug-ins)
+        # LSF does not use a template for a while after a message that begins like this (resource connector's plug-ins)
         code = f"Error Code: {error.code} " if isinstance(error, Refusal) and is_lsf(env) else ""
         return print_text(as_json({"message": code + str(error), **getattr(error, "document", {})}), 1)
-    except Exception as error:  # noqa: BLE001 - whatever happens, HostFactory gets one document
+    except Exception as error:  # noqa: BLE001 - HostFactory gets one document whatever happens
         log.error(f"internal error: {type(error).__name__}: {error} at {' < '.join(source_lines(error))}")
         return print_text(as_json({"message": f"internal error in hfstack {__version__}: {type(error).__name__}"}), 1)
     return print_text(as_json(document), 0)
 
 
 def answer(name: str, arguments: Sequence[str], env: Mapping[str, str], environment: Environment, log: Log) -> object:
-    """Read the input, load the settings, and let the command answer."""
+    """Read the input, load the settings and return the command's answer."""
     path = input_path(name, arguments)
     document = inputs.read_document(path)
 
@@ -107,13 +107,13 @@ def load_settings(environment: Environment, log: Log) -> Settings:
 
 
 def as_settings(cached: Mapping[str, object]) -> Settings:
-    """Return settings that an earlier call has validated, without loading what validates them."""
+    """Return the settings that an earlier call validated, without loading pydantic."""
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in cached.items()}
-    return SimpleNamespace(**values)  # type: ignore[return-value] # it has the same attributes
+    return SimpleNamespace(**values)  # type: ignore[return-value] # it has the attributes of Settings
 
 
 def input_path(name: str, arguments: Sequence[str]) -> str:
-    """Return what stands behind -f. Raises `InputError`."""
+    """Return the value of -f. Raises `InputError`."""
     if len(arguments) == 2 and arguments[0] == "-f" and arguments[1]:
         return arguments[1]
     found = " ".join(arguments) or "nothing"
@@ -121,7 +121,7 @@ def input_path(name: str, arguments: Sequence[str]) -> str:
 
 
 def source_lines(error: BaseException) -> list[str]:
-    """Return where an error came from, innermost first, as file:line."""
+    """Return the lines that an error passed through, innermost first, as file:line."""
     found: list[str] = []
     trace = error.__traceback__
     while trace:
@@ -137,15 +137,15 @@ def as_json(document: object) -> str:
 
 
 def print_text(text: str, exit_code: int) -> int:
-    """Write UTF-8 with LF on every system; a text that has no UTF-8 (a lone surrogate) loses that character alone."""
+    """Write UTF-8 with LF on every system, a question mark for a lone surrogate. Return the exit code."""
     content = text.encode("utf-8", "replace")
     if sys.stdout is None:
-        return 1  # it was closed before we began
+        return 1  # it was closed before the program started
     try:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
     except OSError:
-        # nobody reads; without this the interpreter complains on stderr while it ends
+        # nobody reads stdout; without this, the interpreter writes an error to stderr at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return exit_code

@@ -1,4 +1,4 @@
-"""What one call of a command has at hand."""
+"""What one call of a command works with: environment, settings, log, time budget and clock."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Budget:
-    """Counts down from the start of the call. `monotonic` and `sleep` are the clock, in seconds."""
+    """Counts down from the start of the call. `monotonic` and `sleep` are the clock; tests pass their own."""
 
     def __init__(
         self,
@@ -28,12 +28,12 @@ class Budget:
         self.end = monotonic() + seconds
 
     def left(self) -> float:
-        """Return the seconds that are left, 0 when it is used up."""
+        """Return the remaining seconds, at least 0."""
         return max(0.0, self.end - self.monotonic())
 
 
 class Context(NamedTuple):
-    """One call: where it runs, what the site has set, how long it may take, and what time it is."""
+    """One call of a command."""
 
     environment: Environment
     settings: Settings
@@ -41,14 +41,14 @@ class Context(NamedTuple):
     log: Log
     budget: Budget
     cached_access: CachedAccess | None = None
-    """What an earlier call learned of the way into the cloud."""
+    """The token and the endpoints that an earlier call cached; `None` if there are none."""
     started_at: float = 0
-    """When its files began to be read, in seconds since 1970."""
+    """When the call started to read its files, in seconds since 1970."""
     now: Callable[[], float] = time.time
-    """Seconds since 1970."""
+    """Returns the time, in seconds since 1970."""
     request_id: str = ""
-    """The request that the call is about; "" where it is about none, or about many."""
+    """The request that the call is about; "" if it is about none or several."""
 
     def of(self, request_id: str) -> Context:
-        """Return the context of one request: its id goes into every log line and with every request to the cloud."""
+        """Return the context of one request: its id appears in every log line and in every request to the cloud."""
         return self._replace(log=self.log.of(request_id), request_id=request_id)

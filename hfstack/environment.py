@@ -1,4 +1,4 @@
-"""HostFactory's environment: which provider instance this is, and where its files are.
+"""HostFactory's environment variables: which provider instance this is, and where its files are.
 
 Sources: IBM's HostFactory custom provider page (`HF_*`); the LSF Resource Connector's README (`PRO_*`).
 """
@@ -16,7 +16,7 @@ DEFAULT_PROVIDER = "openstack"
 
 
 class Environment(NamedTuple):
-    """What the environment says. Folders are "" where it says nothing."""
+    """The values of the variables. A folder that no variable sets is ""."""
 
     provider: str
     confdir: str
@@ -27,11 +27,11 @@ class Environment(NamedTuple):
     log_max_bytes: int
     log_max_rotate: int
     action_timeout: str
-    """`HF_PROVIDER_ACTION_TIMEOUT` as it was found."""
+    """The text of `HF_PROVIDER_ACTION_TIMEOUT`, not yet validated."""
 
 
 def read_environment(env: Mapping[str, str]) -> Environment:
-    """Read the environment. HostFactory's own variables come first, LSF's second. Never fails."""
+    """Read the environment. HostFactory's variables take precedence over LSF's. Never fails."""
     provider = env.get("HF_PROVIDER_NAME") or env.get("PROVIDER_NAME") or DEFAULT_PROVIDER
     return Environment(
         provider=provider,
@@ -47,40 +47,40 @@ def read_environment(env: Mapping[str, str]) -> Environment:
 
 
 def is_lsf(env: Mapping[str, str]) -> bool:
-    """Tell LSF from HostFactory: its variables are set, and none of HostFactory's is."""
+    """Tell whether LSF calls: its variables are set, and none of HostFactory's is."""
     lsf = ("PRO_LSF_TOP", "PRO_CONF_DIR", "PRO_DATA_DIR", "PRO_LSF_LOGDIR")
     hostfactory = ("HF_PROVIDER_NAME", "HF_PROVIDER_CONFDIR", "HF_CONFDIR", "HF_TOP")
     return any(env.get(name) for name in lsf) and not any(env.get(name) for name in hostfactory)
 
 
 def provider_folder(env: Mapping[str, str], own: str, common: str, provider: str) -> str:
-    """Return the provider's own folder, else HostFactory's default below the common one, else ""."""
+    """Return the provider's own folder, else HostFactory's default inside the common folder, else ""."""
     if env.get(own):
         return env[own]
     return os.path.join(env[common], "providers", provider) if env.get(common) else ""
 
 
 def lsf_confdir(env: Mapping[str, str]) -> str:
-    """LSF keeps a provider's files in `$PRO_CONF_DIR/conf`; older set-ups keep them in `$PRO_CONF_DIR` itself."""
+    """Return `$PRO_CONF_DIR/conf`, where LSF keeps a provider's files, or `$PRO_CONF_DIR`, as in older set-ups."""
     top = env.get("PRO_CONF_DIR", "")
     inner = os.path.join(top, "conf")
     return inner if top and os.path.isdir(inner) else top
 
 
 def positive_number(value: str | None, default: int) -> int:
-    """Read a whole number above 0, else the default: a strange log setting must not stop an answer."""
+    """Return a whole number above 0, else the default: an invalid log setting must not prevent an answer."""
     return int(value) if value and value.isascii() and value.isdecimal() and int(value) > 0 else default
 
 
 def time_budget(environment: Environment, configured: int | None) -> float:
-    """Return the seconds that one call may use: 80 % of HostFactory's timeout, so that the answer is in time."""
+    """Return how many seconds one call may take: 80 % of HostFactory's timeout, so that the answer arrives in time."""
     return 0.8 * full_timeout(environment, configured)
 
 
 def full_timeout(environment: Environment, configured: int | None) -> float:
-    """Return the seconds after which HostFactory ends a call. Raises `ConfigError`.
+    """Return after how many seconds HostFactory ends a call. Raises `ConfigError`.
 
-    `HF_PROVIDER_ACTION_TIMEOUT`, else `actionTimeout` of the configuration, else HostFactory's default of 300 seconds.
+    It is `HF_PROVIDER_ACTION_TIMEOUT`, else the setting `actionTimeout`, else HostFactory's default of 300 seconds.
     """
     seconds = float(configured or 300)
     if environment.action_timeout:
@@ -89,7 +89,6 @@ def full_timeout(environment: Environment, configured: int | None) -> float:
         except ValueError:
             seconds = -1.0
         if not 1 <= seconds <= 86400:
-            raise ConfigError(
-                f"HF_PROVIDER_ACTION_TIMEOUT is {environment.action_timeout!r}, wanted seconds between 1 and 86400"
-            )
+            found = repr(environment.action_timeout)
+            raise ConfigError(f"HF_PROVIDER_ACTION_TIMEOUT is {found}, wanted a number of seconds from 1 to 86400")
     return seconds

@@ -1,7 +1,8 @@
-"""What can go wrong, in the ways that lead to different answers.
+"""The error tree, the codes of refusals, and helpers for messages.
 
-Each error is raised where it is known, with one sentence an administrator can act on, and rendered once: `InputError`,
-`ConfigError`, `FactsUnreadable` and `FactsUnwritable` name the file; `CloudTrouble` names the service and what it said.
+Each error means a different answer. Whoever detects an error raises it with one sentence that an administrator can act
+on, and `hfstack/cli.py` prints that sentence. `InputError`, `ConfigError`, `FactsUnreadable` and `FactsUnwritable` name
+the file; `CloudTrouble` names the service and quotes its answer.
 """
 
 from __future__ import annotations
@@ -53,17 +54,17 @@ REFUSAL_CODES: Mapping[RefusalCode, str] = {
 
 
 def one_line(text: str) -> str:
-    """Fold white space and cut, so that a foreign text fits a message."""
+    """Fold white space and cut to `MAX_MESSAGE` characters, so that a text from the cloud fits a message."""
     folded = " ".join(text.split())
     return folded if len(folded) <= MAX_MESSAGE else folded[: MAX_MESSAGE - 1] + "…"
 
 
 MAX_MESSAGE = 500
-"""Characters of a fault that go into a machine's message."""
+"""The most characters of a text from the cloud that go into a message."""
 
 
 def describe(value: object) -> str:
-    """Name a JSON value's type for a message, with a short value itself."""
+    """Describe a JSON value in a message: its type, and the value itself if it is a short one."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -76,25 +77,25 @@ def describe(value: object) -> str:
 
 
 class InputError(Exception):
-    """What HostFactory handed over cannot be understood; nothing was sent. Exit 1 with a message."""
+    """HostFactory's input is invalid. hfstack sent nothing to the cloud. Exit 1 with a message."""
 
 
 class ConfigError(Exception):
-    """The site's configuration is broken. Exit 1 with a message, so that HostFactory asks again."""
+    """The site's configuration is invalid. Exit 1 with a message, so that HostFactory calls again."""
 
 
 class FactsUnreadable(Exception):
-    """The recorded facts of one request cannot be read, so nothing may be concluded about it."""
+    """The record of a request cannot be read, so hfstack must not conclude anything about the request."""
 
 
 class FactsUnwritable(Exception):
-    """A fact cannot be recorded, so nothing may be done that needs it on record."""
+    """A fact cannot be recorded, so hfstack must not take the step that relies on the record."""
 
 
 class CloudTrouble(Exception):
-    """The cloud gave no usable answer. Says nothing about any server.
+    """The cloud gave no usable answer, which says nothing about any server.
 
-    `request_ids` are OpenStack's own ids of the failed calls (`req-…`), for a search in the cloud's logs.
+    `request_ids` are OpenStack's ids of the failed calls (`req-…`), to search for in the cloud's logs.
     """
 
     def __init__(self, reason: str, request_ids: tuple[str, ...] = ()) -> None:
@@ -103,10 +104,10 @@ class CloudTrouble(Exception):
 
 
 class NothingReported(Exception):
-    """It cannot be told which machines were taken away, so none is reported. Exit 1 with a message, and no requests."""
+    """hfstack cannot tell which machines the cloud took away, and reports none. Exit 1 with a message, no requests."""
 
     document: Mapping[str, object] = {"requests": []}
-    """What stands beside the message."""
+    """Keys that are printed beside the message."""
 
 
 class Refusal(Exception):
@@ -121,6 +122,6 @@ class Refusal(Exception):
 
 
 def explain(error: Exception) -> str:
-    """Put trouble into the message, with OpenStack's own ids of the failed calls, for a search in its logs."""
+    """Return an error's message with OpenStack's ids of the failed calls, to search for in the cloud's logs."""
     ids = " ".join(getattr(error, "request_ids", ()))
     return f"{error} ({ids})" if ids else str(error)

@@ -1,7 +1,7 @@
-"""HostFactory's input documents: tolerant readers, and one clear sentence for what cannot be understood.
+"""HostFactory's input documents. The readers are tolerant, and an invalid document gets one clear sentence.
 
-Shapes: IBM's HostFactory custom provider reference. `requests` and `machines` are objects in IBM's page and lists in
-every running system; both are read. Unknown keys are passed over.
+Shapes: IBM's HostFactory custom provider reference. `requests` and `machines` are objects on IBM's page and lists in
+every running system; hfstack reads both. It ignores unknown keys.
 """
 
 from __future__ import annotations
@@ -14,34 +14,34 @@ from hfstack._typing import NamedTuple
 from hfstack.errors import InputError, describe
 
 MAX_INPUT = 16 * 1024 * 1024
-"""Bytes. HostFactory's own inputs stay below a megabyte."""
+"""The most bytes that are read. HostFactory's own inputs are smaller than a megabyte."""
 
 MAX_REQUEST_ID = 255
 
 MAX_MACHINES = 10000
-"""Of one request; HostFactory asks for a hundred at the most, as it is delivered."""
+"""The most machines of one request. HostFactory requests at most 100 by default."""
 
 
 class MachineRequest(NamedTuple):
-    """What requestMachines is asked for."""
+    """The input of requestMachines."""
 
     template_id: str
     machine_count: int
     rc_account: str = ""
-    """LSF's account; "" elsewhere."""
+    """LSF's account; "" if HostFactory calls."""
     user_data: Mapping[str, object] = {}
-    """LSF's user data for the machines."""
+    """LSF's user data for the machines; empty if HostFactory calls."""
 
 
 class MachineReference(NamedTuple):
-    """One machine as HostFactory names it; either may be "", not both."""
+    """How HostFactory refers to one machine. Either field may be "", but not both."""
 
     machine_id: str
     name: str
 
 
 def read_document(path: str) -> object:
-    """Read a JSON document from the file `path`, or from standard input where that is `-`.
+    """Read a JSON document from the file `path`, or from standard input if the path is `-`.
 
     UTF-8 with or without BOM. Raises `InputError`.
     """
@@ -63,7 +63,7 @@ def read_document(path: str) -> object:
 
 
 def parse_json(content: bytes, name: str) -> object:
-    """Parse UTF-8 JSON, with or without BOM; `name` is what the message of an `InputError` calls it."""
+    """Parse UTF-8 JSON, with or without BOM. Raises `InputError`, which calls the document `name`."""
     try:
         text = content.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
@@ -75,13 +75,13 @@ def parse_json(content: bytes, name: str) -> object:
     except json.JSONDecodeError as error:
         raise InputError(f"{name}: not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
     except (RecursionError, ValueError):
-        raise InputError(f"{name}: not JSON that can be read: nested too deeply, or a number too long") from None
+        raise InputError(f"{name}: not readable JSON: nested too deeply, or a number is too long") from None
 
 
 def request_ids(document: object, name: str) -> tuple[list[str], bool]:
-    """Take the request ids out of getRequestStatus's input; the second value tells whether `requests` was a list.
+    """Return the request ids in getRequestStatus's input, and whether `requests` was a list.
 
-    Any malformed entry refuses the whole input (`InputError`), before anything is sent.
+    Raises `InputError` for the whole input if any entry is malformed, before hfstack sends anything.
     """
     if not isinstance(document, dict):
         raise InputError(f"{name}: found {describe(document)}, wanted an object with the key requests")
@@ -96,7 +96,7 @@ def request_ids(document: object, name: str) -> tuple[list[str], bool]:
 
 
 def request_id(entry: object, where: str) -> str:
-    """Take the id out of one entry of `requests`. Raises `InputError`."""
+    """Return the id in one entry of `requests`. Raises `InputError`."""
     if not isinstance(entry, dict):
         raise InputError(f"{where} is {describe(entry)}, wanted an object with the key requestId")
     if "requestId" not in entry:
@@ -109,17 +109,17 @@ def request_id(entry: object, where: str) -> str:
     if len(value) > MAX_REQUEST_ID:
         raise InputError(f"{where}.requestId has {len(value)} characters, wanted at most {MAX_REQUEST_ID}")
     if any(ord(char) < 32 or 127 <= ord(char) < 160 for char in value):
-        raise InputError(f"{where}.requestId has a control character")
+        raise InputError(f"{where}.requestId contains a control character")
     return value
 
 
 def machine_request(document: object, name: str) -> MachineRequest:
-    """Take requestMachines's input apart. Raises `InputError`."""
+    """Read requestMachines's input. Raises `InputError`."""
     if not isinstance(document, dict) or not isinstance(template := document.get("template"), dict):
         raise InputError(f'{name}: wanted {{"template": {{"templateId": "…", "machineCount": 1}}}}')
     template_id = template.get("templateId")
     if not isinstance(template_id, str) or not template_id:
-        raise InputError(f"{name}: template.templateId is {describe(template_id)}, wanted a template's id")
+        raise InputError(f"{name}: template.templateId is {describe(template_id)}, wanted a template id")
     count = template.get("machineCount")
     if isinstance(count, str) and count.isascii() and count.isdecimal() and len(count) <= 5:
         count = int(count)
@@ -127,7 +127,7 @@ def machine_request(document: object, name: str) -> MachineRequest:
         raise InputError(
             f"{name}: template.machineCount is {describe(count)}, wanted a number from 1 to {MAX_MACHINES}"
         )
-    # LSF puts these two beside the template
+    # LSF adds these two keys beside the template
     account, user_data = document.get("rc_account") or "", document.get("userData") or {}
     if not isinstance(account, str):
         raise InputError(f"{name}: rc_account is {describe(account)}, wanted a string")
@@ -137,7 +137,7 @@ def machine_request(document: object, name: str) -> MachineRequest:
 
 
 def reported_machines(document: object, name: str) -> list[MachineReference] | None:
-    """Take getReturnRequests's input apart; `None` if it names no machines at all. Raises `InputError`."""
+    """Read getReturnRequests's input: HostFactory's machines, or `None` without a list of them. Raises `InputError`."""
     if not isinstance(document, dict):
         raise InputError(f"{name}: found {describe(document)}, wanted {{}} or an object with the key machines")
     if document.get("machines") is None:
@@ -146,7 +146,7 @@ def reported_machines(document: object, name: str) -> list[MachineReference] | N
 
 
 def machines_to_return(document: object, name: str) -> list[MachineReference]:
-    """Take requestReturnMachines's input apart; machines given twice are one. Raises `InputError`."""
+    """Read requestReturnMachines's input, without duplicates. Raises `InputError`."""
     machines = document.get("machines") if isinstance(document, dict) else None
     if isinstance(machines, dict):
         machines = [machines]

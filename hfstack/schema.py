@@ -1,8 +1,8 @@
-"""HostFactory's JSON: the shapes that are printed. For type checkers, for tests and for the published JSON Schemas.
+"""HostFactory's output documents as types: for type checkers, for tests and for the JSON Schemas in docs/schemas.
 
-Shapes: IBM's HostFactory custom provider reference, `getRequestStatus`. `requests` and `machines` are objects in IBM's
-page and lists in every running system; both are read, `requests` is answered in the container it came in, `machines`
-is always a list. What answers a poll builds plain dicts, which a type checker holds against these.
+Shapes: IBM's HostFactory custom provider reference, `getRequestStatus`. `requests` and `machines` are objects on IBM's
+page and lists in every running system. hfstack answers `requests` in the form of the input, and `machines` always as a
+list. A poll builds plain dicts, which type checkers compare with these types.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Literal, NotRequired
 if sys.version_info >= (3, 12):
     from typing import TypedDict
 else:
-    # pydantic, which validates these same shapes in tests, cannot read those of an older typing
+    # pydantic, which validates these types in tests, cannot read those of an older typing module
     from typing_extensions import TypedDict
 
 Result = Literal["executing", "fail", "succeed"]
@@ -26,11 +26,11 @@ class Machine(TypedDict):
 
     machineId: str
     name: str
-    """The guest's host name: HostFactory joins on it with the hosts that report to the cluster."""
+    """The guest's host name. HostFactory uses it to find the machine among the hosts that join the cluster."""
     result: Result
-    """How the coming of the machine went, or in a return its going."""
+    """How the creation of the machine went, or its deletion if the request is a return."""
     status: NotRequired[MachineStatus]
-    """What its server is doing; left out where that is not known."""
+    """The state of its server; left out if it is unknown."""
     privateIpAddress: str
     publicIpAddress: NotRequired[str]
     launchtime: int
@@ -43,7 +43,7 @@ class RequestStatus(TypedDict):
 
     requestId: str
     status: Status
-    """`complete` when every machine has `succeed`."""
+    """`running` until each machine has `succeed` or `fail`, then `complete` if all have `succeed`."""
     message: str
     machines: list[Machine]
 
@@ -62,12 +62,12 @@ class RequestAnswer(TypedDict):
 
 
 class AvailableTemplate(TypedDict):
-    """One template, as HostFactory reads it; it may have more keys, which are passed on."""
+    """One template, as HostFactory reads it. Keys that hfstack does not know are passed on."""
 
     templateId: str
     maxNumber: int
     attributes: dict[str, list[str]]
-    """By name: type and value, two strings."""
+    """By name: the type and the value, both strings."""
 
 
 class TemplatesDocument(TypedDict):
@@ -78,13 +78,13 @@ class TemplatesDocument(TypedDict):
 
 
 class MachineToReturn(TypedDict):
-    """One machine that HostFactory is to give back: Symphony reads the host name and the grace, LSF the id."""
+    """One machine that HostFactory should return. Symphony reads `machine` and `gracePeriod`, LSF reads `machineId`."""
 
     machine: str
     """The guest's host name."""
     machineId: str
     gracePeriod: int
-    """Seconds that its work may go on."""
+    """How long its workload may still run (seconds)."""
 
 
 class ReturnRequestsDocument(TypedDict):

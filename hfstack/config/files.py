@@ -1,6 +1,6 @@
-"""Files that people write: found by the provider's name, read whole, and their mistakes said in one sentence.
+"""Finds and reads the site's files, and describes an error in one sentence.
 
-HostFactory's console rewrites these files. Each is read anew at each call, as UTF-8 with or without BOM.
+HostFactory's console rewrites these files, so hfstack reads them anew at each call, as UTF-8 with or without BOM.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ WANTED = {
     "dict_type": "an object",
     "model_type": "an object",
 }
-"""pydantic's mistakes in an administrator's words."""
+"""What pydantic's types of error mean to an administrator: the value that was wanted."""
 
 
 def find_file(environment: Environment, ending: str) -> str | None:
-    """Return the path of the provider's own file, else of the common one; `None` if there is neither."""
+    """Return the path of the provider's own file, else of the common file; `None` if neither exists."""
     return next((path for path in candidate_paths(environment, ending) if os.path.exists(path)), None)
 
 
 def candidate_paths(environment: Environment, ending: str) -> list[str]:
-    """Return where such a file may be, the provider's own first."""
+    """Return the paths where such a file may be, the provider's own first."""
     providers = dict.fromkeys((environment.provider, "openstack"))
     return [os.path.join(environment.confdir, f"{provider}{ending}") for provider in providers]
 
 
 def read_object(path: str) -> dict[str, Any]:
-    """Read a file that holds one JSON object. Raises `ConfigError`."""
+    """Read a file that contains one JSON object. Raises `ConfigError`."""
     try:
         document = inputs.read_document(path)
     except InputError as error:
@@ -60,15 +60,15 @@ def read_object(path: str) -> dict[str, Any]:
 
 
 def first_error(error: ValidationError, document: Mapping[str, object]) -> str:
-    """Say the first mistake as: field, what was found, what was wanted."""
-    mistake = error.errors(include_url=False)[0]
-    if mistake["type"] == "value_error":
-        wanted = mistake["msg"].removeprefix("Value error, ")
+    """Describe the first error: the field, the value found and the value wanted."""
+    first = error.errors(include_url=False)[0]
+    if first["type"] == "value_error":
+        wanted = first["msg"].removeprefix("Value error, ")
     else:
-        wanted = WANTED.get(mistake["type"], mistake["msg"]).format_map(mistake.get("ctx", {}))
+        wanted = WANTED.get(first["type"], first["msg"]).format_map(first.get("ctx", {}))
     field = ""
     found: Any = document
-    for part in mistake["loc"]:
+    for part in first["loc"]:
         field += f"[{part}]" if isinstance(part, int) else f".{part}" if field else str(part)
         if isinstance(found, dict) and part not in found:
             return f"{field} is missing"

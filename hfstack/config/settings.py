@@ -1,8 +1,8 @@
 """The provider's configuration file, validated.
 
-`<confdir>/<provider>prov_config.json`, else `<confdir>/openstackprov_config.json`. HostFactory's console rewrites these
-files and adds keys of its own: unknown keys are named in the log, never fatal. The file may be missing; every key has a
-default. It is read anew at each call.
+The file is `<confdir>/<provider>prov_config.json`, else `<confdir>/openstackprov_config.json`. HostFactory's console
+rewrites it and adds keys of its own, so hfstack logs unknown keys and ignores them. The file may be missing, because
+every key has a default.
 """
 
 from __future__ import annotations
@@ -21,43 +21,43 @@ from hfstack.log import Log, level_number
 
 
 def unusable_status(status: str) -> str:
-    """Refuse a status in which a machine may be of use."""
+    """Refuse a status in which a machine may be usable."""
     if status not in states.UNUSABLE:
         raise ValueError("one of " + ", ".join(sorted(map(str, states.UNUSABLE))))
     return status
 
 
 class Settings(BaseModel):
-    """What a site may say. Numbers may stand as strings, as HostFactory's console writes them."""
+    """The settings of a site. Numbers may be strings, because HostFactory's console writes them so."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=False)
 
     cloud: str | None = Field(None, min_length=1)
-    """The cloud's name in clouds.yaml; needed where the file has more than one."""
+    """The cloud's name in clouds.yaml. Required if the file has more than one cloud."""
     cloudsFile: str | None = Field(None, min_length=1)  # noqa: N815 - HostFactory's files are in camelCase
-    """Path of clouds.yaml; relative to the configuration folder."""
+    """The path of clouds.yaml, relative to the configuration folder."""
     privateNetworks: tuple[str, ...] = ()  # noqa: N815
-    """Network names, in the order in which they are searched for a machine's private address."""
+    """Names of networks, in the order in which hfstack looks for a machine's private address."""
     requestTimeout: int = Field(1800, ge=1)  # noqa: N815
-    """Seconds that a request for machines may take."""
+    """How long to wait for requested machines before they are reported as failed (seconds)."""
     returnTimeout: int = Field(1800, ge=1)  # noqa: N815
-    """Seconds that a return may take."""
+    """How long to wait for returned machines to be deleted before they are reported as failed (seconds)."""
     httpTimeout: float = Field(30, ge=0.1, le=3600)  # noqa: N815
-    """Seconds that one HTTP request may take."""
+    """How long one HTTP request may take (seconds)."""
     createConcurrency: int = Field(8, ge=1, le=64)  # noqa: N815
-    """Machines that are asked for at a time."""
+    """How many machines are created at the same time."""
     reclaimedStates: tuple[Annotated[str, AfterValidator(unusable_status)], ...] = (  # noqa: N815
         *("DELETED", "SOFT_DELETED", "ERROR", "SHUTOFF", "SHELVED", "SHELVED_OFFLOADED"),
     )
-    """Nova's statuses in which a machine counts as taken away by the cloud."""
+    """Nova's statuses in which the cloud has taken a machine away."""
     unpolledTimeout: int = Field(3600, ge=1)  # noqa: N815
-    """Seconds after which HostFactory has never learned of a request that it has not asked for."""
+    """How long HostFactory may take to poll a request for the first time before its machines are deleted (seconds)."""
     historyDays: int = Field(90, ge=1, le=36500)  # noqa: N815
-    """Days that is kept what was recorded of a request, after the last of it."""
+    """How long the records of a request are kept after the last of them (days)."""
     actionTimeout: int | None = Field(None, ge=1, le=86400)  # noqa: N815
-    """Seconds that one call may take, where HF_PROVIDER_ACTION_TIMEOUT does not say."""
+    """How long HostFactory waits for a call, if HF_PROVIDER_ACTION_TIMEOUT is not set (seconds)."""
     logLevel: str | None = None  # noqa: N815
-    """LOG_DEBUG, LOG_INFO, LOG_WARNING or LOG_ERROR; else HF_LOGLEVEL."""
+    """LOG_DEBUG, LOG_INFO, LOG_WARNING or LOG_ERROR; the default is HF_LOGLEVEL."""
 
     @field_validator(
         *("requestTimeout", "returnTimeout", "actionTimeout", "createConcurrency", "httpTimeout"),
@@ -66,7 +66,7 @@ class Settings(BaseModel):
     )
     @classmethod
     def no_boolean(cls, value: object, field: ValidationInfo) -> object:
-        """Refuse `true`, which Python counts as 1: a deadline of one second would fail every machine."""
+        """Refuse `true`, which Python treats as 1: a timeout of one second would fail every machine."""
         if isinstance(value, bool):
             raise PydanticKnownError("float_type" if field.field_name == "httpTimeout" else "int_type")
         return value
@@ -74,24 +74,24 @@ class Settings(BaseModel):
     @field_validator("logLevel")
     @classmethod
     def known_level(cls, value: str | None) -> str | None:
-        """Refuse a level that nobody knows."""
+        """Refuse an unknown level."""
         if value is not None and level_number(value) is None:
             raise ValueError("LOG_DEBUG, LOG_INFO, LOG_WARNING or LOG_ERROR")
         return value
 
 
 def load(environment: Environment, log: Log) -> Settings:
-    """Load the provider's configuration. Raises `ConfigError` with one sentence for the first mistake."""
+    """Load the provider's configuration. Raises `ConfigError` with one sentence about the first error."""
     if not environment.confdir:
         raise ConfigError(
-            "none of HF_PROVIDER_CONFDIR, HF_CONFDIR and PRO_CONF_DIR is set: where is the configuration?"
+            "HF_PROVIDER_CONFDIR is not set, nor HF_CONFDIR or PRO_CONF_DIR: there is no configuration folder"
         )
     if not os.path.isdir(environment.confdir):
-        raise ConfigError(f"the configuration folder {environment.confdir} is not there")
+        raise ConfigError(f"the configuration folder {environment.confdir} does not exist")
     path = find_file(environment, "prov_config.json")
     if path:
         return parse(path, log)
-    log.info(f"no {environment.provider}prov_config.json in {environment.confdir}: every setting has its default")
+    log.info(f"no {environment.provider}prov_config.json in {environment.confdir}: using default settings")
     return Settings()
 
 

@@ -1,6 +1,6 @@
-"""One template: what may be said about its servers, and in which words a mistake is said.
+"""One template: its keys, their limits, and the wording of an invalid value.
 
-The names are those of OpenStack's own tools, in the camelCase of HostFactory's files. Limits are Nova's.
+The names are those of OpenStack's tools, in the camelCase of HostFactory's files. The limits are Nova's.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticKnownError
 
 Attribute = tuple[str, str]
-"""Type and value, as HostFactory wants them: both are strings."""
+"""Type and value, both strings, as HostFactory requires."""
 
 VALUES = {"String": re.compile(""), "Numeric": re.compile(r"-?[0-9]+(\.[0-9]+)?\Z"), "Boolean": re.compile(r"[01]\Z")}
 
@@ -22,7 +22,7 @@ METADATA_KEY = re.compile(r"[A-Za-z0-9_:. -]{1,255}\Z")
 
 
 def matching(pattern: str, wanted: str) -> AfterValidator:
-    """Refuse a string that is not spelled like that."""
+    """Return a validator that refuses a string which does not match the whole pattern."""
     compiled = re.compile(rf"(?:{pattern})\Z")
 
     def check(value: str) -> str:
@@ -34,14 +34,14 @@ def matching(pattern: str, wanted: str) -> AfterValidator:
 
 
 def no_boolean(value: object) -> object:
-    """Refuse `true`, which Python counts as 1."""
+    """Refuse `true`, which Python treats as 1."""
     if isinstance(value, bool):
         raise PydanticKnownError("int_type")
     return value
 
 
 def attribute(pair: object) -> Attribute:
-    """Take one attribute; its value may be a number or a truth value, too."""
+    """Read one attribute. Its value may also be a number or a boolean, not only a string."""
     if not isinstance(pair, list) or len(pair) != 2 or not isinstance(pair[0], str):
         raise ValueError('a pair such as ["Numeric", "4"]')
     name, value = pair[0].capitalize(), pair[1]
@@ -53,10 +53,10 @@ def attribute(pair: object) -> Attribute:
 
 
 def with_defaults(attributes: dict[str, Attribute]) -> dict[str, Attribute]:
-    """Add what HostFactory's requestors miss where it is not given.
+    """Add the attributes that HostFactory's requestors need. Raises `ValueError` if one has no default.
 
-    They count a host's slots as ncpus times ncores (cores per processor), and skip hosts without either. Memory is
-    `nram` in Symphony and `mem` in LSF.
+    The requestors calculate a host's slots as ncpus times ncores (cores per CPU), and skip hosts without either. Memory
+    is `nram` in Symphony and `mem` in LSF.
     """
     found = dict(attributes)
     found.setdefault("ncores", ("Numeric", "1"))
@@ -64,7 +64,7 @@ def with_defaults(attributes: dict[str, Attribute]) -> dict[str, Attribute]:
         found.setdefault("nram", found["mem"])
     for name, wanted in (("type", "String"), ("ncpus", "Numeric"), ("ncores", "Numeric"), ("nram", "Numeric")):
         if name not in found:
-            raise ValueError("type, ncpus and nram (in LSF: mem) in it")
+            raise ValueError("the attributes type, ncpus and nram (in LSF: mem)")
         value_type, value = found[name]
         if value_type != wanted or not value or (wanted == "Numeric" and float(value) <= 0):
             raise ValueError(f'{name} as ["{wanted}", {"a number above 0" if wanted == "Numeric" else "a name"}]')
@@ -72,19 +72,21 @@ def with_defaults(attributes: dict[str, Attribute]) -> dict[str, Attribute]:
 
 
 def no_reserved_tag(tag: str) -> str:
-    """Refuse a tag that would give a server to another request, or drain it."""
+    """Refuse a tag that would assign a server to another request, or drain it."""
     if RESERVED_TAGS.match(tag):
-        raise ValueError("a tag of your own: hostfactory, hf:…, hfp:… and hf-drain are hfstack's")
+        raise ValueError("another tag: hostfactory, hf:…, hfp:… and hf-drain are reserved for hfstack")
     return tag
 
 
 def checked_metadata(metadata: dict[str, str]) -> dict[str, str]:
-    """Hold Nova's limits, and keep our own keys out."""
+    """Refuse what exceeds Nova's limits, and keys that are reserved for hfstack."""
     for key, value in metadata.items():
         if not METADATA_KEY.match(key) or len(value) > 255:
-            raise ValueError(f"keys of 1 to 255 letters, digits and -_:. and values of at most 255 (see {key[:40]})")
+            raise ValueError(
+                f"keys of 1 to 255 letters, digits and -_:. and values of at most 255 characters (see {key[:40]})"
+            )
         if key.startswith("hf_"):
-            raise ValueError(f"keys of your own: {key} is hfstack's, as all that begin with hf_")
+            raise ValueError(f"another key than {key}: those that begin with hf_ are reserved for hfstack")
     return metadata
 
 
@@ -94,73 +96,73 @@ Tag = Annotated[str, matching("[^/,]{1,60}", "1 to 60 characters, no slash or co
 
 
 class BootVolume(BaseModel):
-    """The volume that a server boots from, made from the template's image."""
+    """The volume that a server boots from, created from the template's image."""
 
     model_config = ConfigDict(frozen=True)
 
     size: WholeNumber = Field(ge=1)
-    """GiB."""
+    """Size in GiB."""
     type: Name | None = None
-    """The volume type; else the cloud's default."""
+    """The volume type; the default is the cloud's."""
     deleteOnTermination: bool = True  # noqa: N815 - HostFactory's files are in camelCase
-    """Whether the volume goes with its server."""
+    """Whether Nova deletes the volume together with its server."""
 
     @model_validator(mode="before")
     @classmethod
     def only_known_keys(cls, value: object) -> object:
-        """Refuse a key that is misspelt: the machines would cost more, or less, than was meant."""
+        """Refuse a misspelled key, because the volume would differ from what the site intended."""
         unknown = [key for key in value if key not in cls.model_fields] if isinstance(value, dict) else []
         if unknown:
-            raise ValueError(f"{', '.join(cls.model_fields)} in it and no {unknown[0]}")
+            raise ValueError(f"the keys {', '.join(cls.model_fields)}, not {unknown[0]}")
         return value
 
 
 class Template(BaseModel):
-    """What may be said about the servers of one template."""
+    """The keys of one template."""
 
     model_config = ConfigDict(frozen=True)
 
     templateId: Annotated[str, matching("[0-9A-Za-z_-]{1,64}", "1 to 64 letters, digits, _ and -")]  # noqa: N815
-    """HostFactory's name for it."""
+    """The name by which HostFactory requests it."""
     maxNumber: WholeNumber = Field(ge=-1, le=10000)  # noqa: N815
-    """The most machines of it at a time: -1 any number, 0 none."""
+    """The most machines at the same time: -1 any number, 0 none."""
     attributes: Annotated[dict[str, Annotated[Attribute, BeforeValidator(attribute)]], AfterValidator(with_defaults)]
-    """What the cluster gets: `type`, `ncpus`, `nram` (in LSF: `mem`), `ncores` (cores per CPU, else 1), and more."""
+    """What HostFactory schedules by: `type`, `ncpus`, `nram` (in LSF: `mem`), `ncores` (cores per CPU, default 1), …"""
     image: Name
     """Name or id of the image."""
     flavor: Name | None = None
     """Name or id of the flavor."""
     flavors: tuple[Name, ...] = ()
-    """Flavors in the order in which they are tried; as loaded, `flavor` is the first of them."""
+    """Flavors in the order in which hfstack tries them. Once loaded, `flavor` is the first of them."""
     networks: tuple[Name, ...] = Field(min_length=1)
-    """Names or ids of the networks, in the order of the network cards; the id of a port stands for its network."""
+    """Names or ids of the networks, in the order of the network interfaces. The id of a port stands for its network."""
     securityGroups: tuple[Name, ...] = ()  # noqa: N815
-    """Names or ids of the security groups; else the project's default."""
+    """Names or ids of the security groups; the default is the project's `default` group."""
     keyName: Name | None = None  # noqa: N815
     """The key pair."""
     userData: str | None = None  # noqa: N815
-    """User data, as cloud-init or cloudbase-init take it; as loaded, that of `userDataFile` too."""
+    """User data for cloud-init or cloudbase-init. Once loaded, also the content of `userDataFile`."""
     userDataFile: Name | None = None  # noqa: N815
-    """Instead of `userData`: a file that holds it; relative to the template file's folder."""
+    """A file that contains the user data, instead of `userData`; relative to the template file's folder."""
     availabilityZones: tuple[Name, ...] = ()  # noqa: N815
-    """Zones in the order in which they are tried; else the cloud chooses."""
+    """Availability zones in the order in which hfstack tries them. Without any, the cloud chooses."""
     serverGroup: Name | None = None  # noqa: N815
     """Name or id of the server group."""
     schedulerHints: dict[str, Any] = {}  # noqa: N815
-    """Hints for Nova's scheduler, as they are."""
+    """Hints for Nova's scheduler, passed on unchanged."""
     bootVolume: BootVolume | None = None  # noqa: N815
     """Boot from a new volume: `size` in GiB, `type`, `deleteOnTermination` (true)."""
     configDrive: bool = False  # noqa: N815
     """Whether a server gets a config drive."""
     metadata: Annotated[dict[str, str], AfterValidator(checked_metadata)] = {}
-    """Metadata of the servers; keys that begin with `hf_` are hfstack's."""
+    """Metadata of the servers. Keys that begin with `hf_` are reserved for hfstack."""
     tags: tuple[Tag, ...] = Field((), max_length=47)
-    """Tags of the servers, beside hfstack's three."""
+    """Tags of the servers, in addition to hfstack's three."""
     description: str | None = Field(None, max_length=255)
-    """Description of the servers."""
+    """The description of the servers."""
     floatingNetwork: Name | None = None  # noqa: N815
-    """Name or id of the network that each machine gets a floating IP of."""
+    """Name or id of the external network from which each machine gets a floating IP."""
     namePrefix: Annotated[  # noqa: N815
         str, matching("[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?", "1 to 48 of a-z, 0-9 and -, no dash at the ends")
     ] = "hf"
-    """Servers are called `<namePrefix>-<8 hex digits>-<index>`, 15 characters or fewer with 2 here and 999 machines."""
+    """Servers are named `<namePrefix>-<8 hex digits>-<index>`: 15 characters with a prefix of 2 and 999 machines."""

@@ -1,8 +1,8 @@
-"""The template file: `<confdir>/<provider>prov_templates.json`, else `openstackprov_templates.json`, validated.
+"""The template file, validated: `<confdir>/<provider>prov_templates.json`, else `openstackprov_templates.json`.
 
-HostFactory's console rewrites the file, and templates carry keys of HostFactory's that hfstack only passes on. So a key
-that hfstack does not know is kept, unless it looks like one of its own misspelt: that one is named, never passed on,
-and no machine is made from the template.
+HostFactory's console rewrites the file, and HostFactory adds keys of its own to templates. hfstack passes on a key that
+it does not know, unless the key looks like a misspelled key of hfstack's. It reports such a key, does not pass it on,
+and creates no machine from the template.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ ALIASES = {
     "Name": "templateId",
     "UserScript": "userDataFile",
 }
-"""How IBM's OpenStack plug-in for LSF spells them: Name, MaxNumber, Attributes, Priority, Image, Flavor, UserData and
-UserScript (hostProviders/openstack in IBMSpectrumComputing/cloud-provider-plugins, conf/lsf/osprov_templates.json and
-scripts/Main.py); the others in the same manner."""
+"""The spelling of IBM's OpenStack plug-in for LSF: Name, MaxNumber, Attributes, Priority, Image, Flavor, UserData and
+UserScript (hostProviders/openstack in IBMSpectrumComputing/cloud-provider-plugins, the template file in conf/lsf and
+scripts/Main.py). The other keys may be capitalized in the same way."""
 
 NEAREST = {key.lower(): key for key in Template.model_fields}
 
@@ -37,22 +37,22 @@ class Entry(NamedTuple):
 
     template: Template
     other_keys: Mapping[str, object]
-    """The keys that hfstack does not know, as they are."""
+    """The keys that hfstack does not know and passes on unchanged."""
     misspelled_keys: tuple[str, ...]
-    """Keys that are probably misspelt, each as a sentence that names the file."""
+    """One sentence for each key that is probably misspelled; it names the file."""
 
 
 class TemplateFile(NamedTuple):
-    """What the template file holds."""
+    """The content of the template file."""
 
     path: str
     entries: tuple[Entry, ...]
     invalid: Mapping[str, str]
-    """Templates that cannot be used, by their id, else their place: a sentence that names the file."""
+    """One sentence for each invalid template, by its id or else its position; it names the file."""
 
 
 def load(environment: Environment) -> TemplateFile:
-    """Read the template file. A broken template does not spoil the others. Raises `ConfigError`."""
+    """Read the template file. An invalid template does not affect the others. Raises `ConfigError`."""
     path = find_file(environment, "prov_templates.json")
     if path is None:
         raise ConfigError(f"there is no {environment.provider}prov_templates.json in {environment.confdir}")
@@ -67,7 +67,7 @@ def load(environment: Environment) -> TemplateFile:
         place = f"templates[{number}]"
         label = row_id(row) or place
         if label in entries or label in invalid:
-            invalid[place] = f"{path}: {place}: templateId is {label} again, wanted another for each template"
+            invalid[place] = f"{path}: {place}: templateId is {label} again, wanted a unique one"
             continue
         try:
             where = f"{path}: {place if label == place else f'template {label}'}"
@@ -78,7 +78,7 @@ def load(environment: Environment) -> TemplateFile:
 
 
 def find(environment: Environment, template_id: str) -> Template:
-    """Return the template that machines are asked of. Raises `ConfigError` if it is missing, broken or doubtful."""
+    """Return the template of a request. Raises `ConfigError` if it is missing, is invalid or has a misspelled key."""
     file = load(environment)
     for entry in file.entries:
         if entry.template.templateId == template_id:
@@ -91,7 +91,7 @@ def find(environment: Environment, template_id: str) -> Template:
 
 
 def row_id(row: object) -> str:
-    """Return the id of a template that may be broken, "" if it has none that can be said."""
+    """Return the id of a template that may be invalid, "" if it has no usable id."""
     found = (row.get("templateId") or row.get("TemplateId") or row.get("Name")) if isinstance(row, dict) else None
     return found if isinstance(found, str) and len(found) <= 64 else ""
 
@@ -121,9 +121,9 @@ def read_entry(row: object, where: str, folder: str) -> Entry:
 
 
 def sort_keys(row: Mapping[str, object], where: str) -> tuple[dict[str, object], dict[str, object], tuple[str, ...]]:
-    """Part our keys, in our spelling, from those passed on and those probably misspelt. Raises `ConfigError`.
+    """Return hfstack's keys in hfstack's spelling, the keys to pass on, and a sentence for each misspelled key.
 
-    An own key that is null counts as not given.
+    Treats a key of hfstack's that is null as missing. Raises `ConfigError`.
     """
     own: dict[str, object] = {}
     other_keys: dict[str, object] = {}
@@ -132,7 +132,7 @@ def sort_keys(row: Mapping[str, object], where: str) -> tuple[dict[str, object],
         known = ALIASES.get(key, key)
         near = difflib.get_close_matches(key.lower(), NEAREST, n=1, cutoff=0.8)
         if known in own:
-            raise ConfigError(f"{where}: {known} is there twice, as {key} too, wanted it once")
+            raise ConfigError(f"{where}: {known} is set twice, also as {key}, wanted it once")
         if known in Template.model_fields:
             if value is not None:
                 own[known] = value
@@ -144,27 +144,27 @@ def sort_keys(row: Mapping[str, object], where: str) -> tuple[dict[str, object],
 
 
 def find_contradiction(template: Template) -> str:
-    """Say what does not go together, "" if all does."""
+    """Return a sentence about keys that contradict each other, "" if none do."""
     if not template.flavor and not template.flavors:
         return "flavor is missing"
     if template.userData is not None and template.userDataFile:
-        return "userData and userDataFile are both there, wanted one of them"
+        return "userData and userDataFile are both set, wanted one of them"
     if template.serverGroup and "group" in template.schedulerHints:
-        return "serverGroup and schedulerHints.group are both there, wanted one of them"
+        return "serverGroup and schedulerHints.group are both set, wanted one of them"
     if len(set(template.tags)) < len(template.tags):
-        return "tags has a tag twice, wanted each once"
+        return "tags contains a duplicate, wanted each tag once"
     return ""
 
 
 def read_user_data(path: str, where: str) -> str:
-    """Read a file of user data: UTF-8, a BOM is left out, as cloud-init goes by the first characters."""
+    """Read a file of user data: UTF-8 without its BOM, because cloud-init looks at the first characters."""
     try:
         with open(path, "rb") as file:
             content = file.read(user_data.MAX_ENCODED + 1)
     except OSError as error:
         raise ConfigError(f"{where}: cannot read {path}: {error.strerror}") from None
     if len(content) > user_data.MAX_ENCODED:
-        raise ConfigError(f"{where}: {path} has more than {user_data.MAX_ENCODED} bytes, Nova takes 49149")
+        raise ConfigError(f"{where}: {path} has more than {user_data.MAX_ENCODED} bytes, Nova accepts 49149")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -256,7 +256,7 @@ def test_a_configuration_that_is_not_there_is_named(
     assert rehearse([]) == 1
     found = capsys.readouterr()
     assert found.out == ""
-    assert "none of HF_PROVIDER_CONFDIR, HF_CONFDIR and PRO_CONF_DIR is set" in found.err
+    assert "HF_PROVIDER_CONFDIR is not set, nor HF_CONFDIR or PRO_CONF_DIR" in found.err
 
 
 @pytest.mark.parametrize("options", [["--sandbox", "--confdir=x"], ["--machines=0"], ["--timeout=0"], ["--nonsense"]])

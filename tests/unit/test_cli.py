@@ -193,7 +193,7 @@ def test_the_input_is_looked_at_before_the_configuration(run: Run, tmp_path: Pat
 def test_a_broken_configuration_is_exit_1(run: Run, tmp_path: Path) -> None:
     gone = str(tmp_path / "gone")
     found = message(run("-f", written(tmp_path, EMPTY), HF_PROVIDER_CONFDIR=gone))
-    assert found == f"the configuration folder {gone} is not there"
+    assert found == f"the configuration folder {gone} does not exist"
 
 
 def test_a_broken_time_budget_is_exit_1(run: Run, tmp_path: Path) -> None:

@@ -111,4 +111,4 @@ def test_a_call_uses_four_fifths_of_hostfactorys_timeout(value: str, configured:
 def test_a_strange_timeout_is_refused_with_its_value(value: str) -> None:
     with pytest.raises(ConfigError) as caught:
         time_budget(timeout(value), None)
-    assert str(caught.value) == f"HF_PROVIDER_ACTION_TIMEOUT is {value!r}, wanted seconds between 1 and 86400"
+    assert str(caught.value) == f"HF_PROVIDER_ACTION_TIMEOUT is {value!r}, wanted a number of seconds from 1 to 86400"

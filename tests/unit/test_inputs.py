@@ -65,12 +65,12 @@ def test_a_document_is_utf_8_json(content: bytes) -> None:
         pytest.param(b"requestId=req-1", "in.json: not JSON: Expecting value at line 1 column 1", id="no-json"),
         pytest.param(
             b"[" * 200_000,
-            "in.json: not JSON that can be read: nested too deeply, or a number too long",
+            "in.json: not readable JSON: nested too deeply, or a number is too long",
             id="deep",
         ),
         pytest.param(
             b"1" * 10_000,
-            "in.json: not JSON that can be read: nested too deeply, or a number too long",
+            "in.json: not readable JSON: nested too deeply, or a number is too long",
             id="long-number",
         ),
     ],
@@ -209,13 +209,17 @@ def test_of_duplicate_keys_the_last_wins() -> None:
             id="too-long",
         ),
         pytest.param(
-            {"requests": {"requestId": "req-1\n"}}, "in.json: requests.requestId has a control character", id="newline"
+            {"requests": {"requestId": "req-1\n"}},
+            "in.json: requests.requestId contains a control character",
+            id="newline",
         ),
         pytest.param(
-            {"requests": {"requestId": "req\x7f1"}}, "in.json: requests.requestId has a control character", id="delete"
+            {"requests": {"requestId": "req\x7f1"}},
+            "in.json: requests.requestId contains a control character",
+            id="delete",
         ),
         pytest.param(
-            {"requests": {"requestId": "req\x851"}}, "in.json: requests.requestId has a control character", id="c1"
+            {"requests": {"requestId": "req\x851"}}, "in.json: requests.requestId contains a control character", id="c1"
         ),
     ],
 )

@@ -57,7 +57,7 @@ def test_without_a_file_every_setting_has_its_default(
         createConcurrency=8,
         logLevel=None,
     )
-    assert f"no bankprov_config.json in {environment.confdir}: every setting has its default" in logged()
+    assert f"no bankprov_config.json in {environment.confdir}: using default settings" in logged()
 
 
 def test_the_file_is_read_anew_at_each_call(environment: Environment, log: Log, write: Callable[..., Path]) -> None:
@@ -69,12 +69,12 @@ def test_the_file_is_read_anew_at_each_call(environment: Environment, log: Log, 
 
 def test_a_missing_configuration_folder_is_named(environment: Environment, log: Log) -> None:
     missing = environment._replace(confdir=environment.confdir + "/gone")
-    assert mistake(missing, log) == f"the configuration folder {missing.confdir} is not there"
+    assert mistake(missing, log) == f"the configuration folder {missing.confdir} does not exist"
 
 
 def test_a_configuration_folder_that_nobody_named_is_said_so(environment: Environment, log: Log) -> None:
     assert mistake(environment._replace(confdir=""), log) == (
-        "none of HF_PROVIDER_CONFDIR, HF_CONFDIR and PRO_CONF_DIR is set: where is the configuration?"
+        "HF_PROVIDER_CONFDIR is not set, nor HF_CONFDIR or PRO_CONF_DIR: there is no configuration folder"
     )
 
 

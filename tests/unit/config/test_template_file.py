@@ -113,7 +113,7 @@ def test_a_broken_template_does_not_spoil_the_others(environment: Environment, w
     assert file.invalid == {
         "small": f"{path}: template small: image is missing",
         "templates[2]": f"{path}: templates[2]: found the number 7, wanted an object",
-        "templates[3]": f"{path}: templates[3]: templateId is good again, wanted another for each template",
+        "templates[3]": f"{path}: templates[3]: templateId is good again, wanted a unique one",
     }
 
 
@@ -257,7 +257,7 @@ TEXT = 'wanted ["String", "…"], ["Numeric", a number] or ["Boolean", "1" or "0
         pytest.param({"attributes": []}, "attributes is a list, wanted an object", id="attributes-list"),
         pytest.param(
             {"attributes": {"type": ["String", "X86_64"], "ncpus": ["Numeric", "1"]}},
-            "attributes is an object, wanted type, ncpus and nram (in LSF: mem) in it",
+            "attributes is an object, wanted the attributes type, ncpus and nram (in LSF: mem)",
             id="no-memory",
         ),
         pytest.param(
@@ -289,7 +289,7 @@ TEXT = 'wanted ["String", "…"], ["Numeric", a number] or ["Boolean", "1" or "0
         ),
         pytest.param(
             {"bootVolume": {"sise": 20}},
-            "bootVolume is an object, wanted size, type, deleteOnTermination in it and no sise",
+            "bootVolume is an object, wanted the keys size, type, deleteOnTermination, not sise",
             id="volume-typo",
         ),
         pytest.param({"configDrive": "si"}, 'configDrive is the string "si", wanted true or false', id="config-drive"),
@@ -297,7 +297,7 @@ TEXT = 'wanted ["String", "…"], ["Numeric", a number] or ["Boolean", "1" or "0
         pytest.param(
             {"tags": ["x" * 61]}, f'tags[0] is the string "{"x" * 40}", wanted 1 to 60 characters, no slash or comma'
         ),
-        pytest.param({"tags": ["a", "a"]}, "tags has a tag twice, wanted each once", id="tag-twice"),
+        pytest.param({"tags": ["a", "a"]}, "tags contains a duplicate, wanted each tag once", id="tag-twice"),
         pytest.param(
             {"tags": [str(number) for number in range(48)]}, "tags is a list, wanted at most 47 entries", id="48-tags"
         ),
@@ -307,15 +307,15 @@ TEXT = 'wanted ["String", "…"], ["Numeric", a number] or ["Boolean", "1" or "0
         ),
         pytest.param(
             {"schedulerHints": {"group": "a"}, "serverGroup": "b"},
-            "serverGroup and schedulerHints.group are both there, wanted one of them",
+            "serverGroup and schedulerHints.group are both set, wanted one of them",
             id="two-groups",
         ),
         pytest.param(
             {"userData": "", "userDataFile": "a"},
-            "userData and userDataFile are both there, wanted one of them",
+            "userData and userDataFile are both set, wanted one of them",
             id="two-user-data",
         ),
-        pytest.param({"Image": "a"}, "image is there twice, as Image too, wanted it once", id="two-images"),
+        pytest.param({"Image": "a"}, "image is set twice, also as Image, wanted it once", id="two-images"),
     ],
 )
 def test_a_mistake_is_said_with_field_found_and_wanted(
@@ -326,17 +326,19 @@ def test_a_mistake_is_said_with_field_found_and_wanted(
 
 @pytest.mark.parametrize("tag", ["hf:req-1", "hfp:bank", "hostfactory", "hf-drain", "hf-drain:60"])
 def test_our_own_tags_are_refused(mistake: Callable[..., str], tag: str) -> None:
-    assert "wanted a tag of your own" in mistake(tags=[tag])
+    assert "wanted another tag" in mistake(tags=[tag])
 
 
 @pytest.mark.parametrize("key", ["", "a/b", "ü", "x" * 256])
 def test_metadata_holds_novas_limits(mistake: Callable[..., str], key: str) -> None:
     assert "metadata is an object, wanted keys of 1 to 255" in mistake(metadata={key: "v"})
-    assert "values of at most 255" in mistake(metadata={"a": "v" * 256})
+    assert "values of at most 255 characters" in mistake(metadata={"a": "v" * 256})
 
 
 def test_our_own_metadata_is_refused(mistake: Callable[..., str]) -> None:
-    assert "hf_count is hfstack's" in mistake(metadata={"hf_count": "3"})
+    assert "wanted another key than hf_count: those that begin with hf_ are reserved" in mistake(
+        metadata={"hf_count": "3"}
+    )
 
 
 @pytest.mark.parametrize("template_id", ["", "a b", "ä", "x" * 65])
@@ -425,7 +427,7 @@ def test_text_that_looks_like_a_path_is_text(environment: Environment, one: Call
     [
         pytest.param(None, "cannot read {path}: No such file or directory", id="missing"),
         pytest.param(b"\x1f\x8b", "{path} is not UTF-8 (byte 1)", id="binary"),
-        pytest.param("ä".encode() * 40000, "{path} has more than 65535 bytes, Nova takes 49149", id="too-long"),
+        pytest.param("ä".encode() * 40000, "{path} has more than 65535 bytes, Nova accepts 49149", id="too-long"),
     ],
 )
 def test_a_file_of_user_data_that_is_no_use_is_named(

@@ -295,7 +295,7 @@ def test_a_server_in_a_down_cell_is_executing_under_its_planned_name() -> None:
         "result": "executing",
         "privateIpAddress": "",
         "launchtime": CREATED_AT,
-        "message": "Nova cannot show it: its cell is down",
+        "message": "the server's cell is down",
     }
 
 
@@ -459,7 +459,7 @@ def test_a_server_that_is_not_there_any_more_was_returned() -> None:
         pytest.param(
             failed(), "executing", "stopped", "the server is in ERROR: No valid host was found.", id="delete-failed"
         ),
-        pytest.param(down_cell(), "executing", None, "Nova cannot show it: its cell is down", id="down-cell"),
+        pytest.param(down_cell(), "executing", None, "the server's cell is down", id="down-cell"),
         pytest.param(
             server(locked=True),
             "fail",
