@@ -49,6 +49,6 @@ class Context(NamedTuple):
     request_id: str = ""
     """The request that the call is about; "" if it is about none or several."""
 
-    def of(self, request_id: str) -> Context:
+    def for_request(self, request_id: str) -> Context:
         """Return the context of one request: its id appears in every log line and in every request to the cloud."""
-        return self._replace(log=self.log.of(request_id), request_id=request_id)
+        return self._replace(log=self.log.for_request(request_id), request_id=request_id)

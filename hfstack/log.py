@@ -2,9 +2,9 @@
 
     2026-03-01T09:30:00.123Z 4711 getRequestStatus INFO req-… 2 servers seen
 
-Each line is one `write` to a file opened for appending, so processes that log at once do not mix their lines, and a
-rotation by another process loses none. A log that cannot be written never stops an answer. Nothing secret is handed to
-it at any level: no request bodies, no headers, no values of configuration keys that hfstack does not know.
+Each line is one `write` to a file opened for appending, so processes do not mix their lines, and no line is lost while
+another process rotates the log. An error of the log never prevents an answer. No level logs secrets: no request bodies,
+no headers, no values of configuration keys that hfstack does not know.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ ALIASES = {
     "DEBUG2": "DEBUG",
     "DEBUG3": "DEBUG",
 }
-"""EGO's other level names."""
+"""EGO's other names of levels."""
 
 STALE_ROTATION = 60
-"""Seconds after which a rotation's mark is that of a process that died."""
+"""The age of a mark file at which the process that created it must have died (seconds)."""
 
 URL_PASSWORD = re.compile(r"(://[^/\s:@]*):[^/\s]*@")
 
@@ -46,7 +46,7 @@ def level_number(name: str) -> int | None:
 
 
 class Log:
-    """The log of one call. `command` and `request_id` stand in every line."""
+    """The log of one call. Every line contains `command` and `request_id`."""
 
     def __init__(self, environment: Environment, command: str, request_id: str = "") -> None:
         file_name = f"{environment.provider}-provider.{environment.host}.log"
@@ -58,14 +58,14 @@ class Log:
         self.max_rotate = environment.log_max_rotate
         self.threshold = level_number(environment.log_level) or LEVELS["INFO"]
 
-    def of(self, request_id: str) -> Log:
-        """Return the same log for the lines of one request."""
+    def for_request(self, request_id: str) -> Log:
+        """Return the log of one request, whose lines contain its id."""
         log = Log(self.environment, self.command, request_id)
         log.threshold = self.threshold
         return log
 
     def set_level(self, name: str) -> None:
-        """Take the level of the provider's configuration, which is nearer than HostFactory's common one."""
+        """Use the level of the provider's configuration, which takes precedence over HF_LOGLEVEL."""
         self.threshold = level_number(name) or self.threshold
 
     def debug(self, message: str) -> None:
@@ -73,19 +73,19 @@ class Log:
         self.write("DEBUG", message)
 
     def info(self, message: str) -> None:
-        """Log what was done."""
+        """Log what hfstack did."""
         self.write("INFO", message)
 
     def warning(self, message: str) -> None:
-        """Log what an administrator may want to mend."""
+        """Log what an administrator may want to fix."""
         self.write("WARNING", message)
 
     def error(self, message: str) -> None:
-        """Log what kept the command from its answer."""
+        """Log what prevented an answer."""
         self.write("ERROR", message)
 
     def write(self, level: str, message: str) -> None:
-        """Append one line, if the level is wanted. Never fails."""
+        """Append one line, unless the level is below the threshold. Never fails."""
         if not self.path or LEVELS[level] < self.threshold:
             return
         now = time.time()
@@ -98,7 +98,7 @@ class Log:
             return
 
     def append(self, line: bytes) -> None:
-        """Write the line; the one that reaches the size limit is the last of its file."""
+        """Write the line. The line that reaches the size limit is the last of its file."""
         try:
             handle = open_to_append(self.path)
         except FileNotFoundError:
@@ -113,10 +113,10 @@ class Log:
             self.rotate()
 
     def rotate(self) -> None:
-        """Shift log -> log.1 -> log.2 …, in one process at a time.
+        """Rename log -> log.1 -> log.2 …, in one process at a time.
 
-        The mark file is taken with an exclusive create. Whoever does not get it goes on: its lines land in whichever
-        file it has open, and none is lost.
+        The process that creates the mark file rotates. The others continue to write to the file that they have open,
+        so no line is lost.
         """
         mark = self.path + ".rotating"
         try:
@@ -126,7 +126,7 @@ class Log:
                 os.unlink(mark)
             return
         try:
-            # another process may have rotated between our write and our mark
+            # another process may have rotated between this process's write and its mark
             if os.stat(self.path).st_size >= self.max_bytes:
                 for number in range(self.max_rotate, 0, -1):
                     older = f"{self.path}.{number}"
@@ -138,16 +138,16 @@ class Log:
 
 
 def open_to_append(path: str) -> int:
-    """Open a file, or make it, so that each write lands at its end."""
+    """Open or create a file so that each write lands at its end."""
     if sys.platform == "win32":
         from hfstack import _windows
 
         return _windows.open_to_append(path)
-    else:  # noqa: RET505 - type checkers look at one of the two alone
+    else:  # noqa: RET505 - type checkers check only one of the branches
         return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
 
 
 def printable(text: str) -> str:
-    """Keep a message on its line, and the password of a URL out of it."""
+    """Keep a message on one line, and remove the password of a URL."""
     flat = "".join(char if char.isprintable() else " " for char in text)
     return URL_PASSWORD.sub(r"\1:***@", flat)

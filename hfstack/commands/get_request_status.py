@@ -49,7 +49,7 @@ def run(document: object, name: str, context: Context) -> schema.StatusDocument:
 
         return Connection(context)
 
-    answers = [Poll(context.of(request_id), connection).answer() for request_id in ids]
+    answers = [Poll(context.for_request(request_id), connection).answer() for request_id in ids]
     return {"requests": answers if as_list else answers[0]}
 
 

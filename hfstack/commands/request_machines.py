@@ -41,7 +41,7 @@ def run(document: object, name: str, context: Context) -> schema.RequestAnswer:
     wanted = inputs.machine_request(document, name)
     template = template_file.find(context.environment, wanted.template_id)
     request_id = f"req-{uuid.uuid4()}"
-    context = context.of(request_id)
+    context = context.for_request(request_id)
     cloud = Cloud(context)
     resolver = cloud.resolver()
     resolved = resolve(template, resolver)

@@ -31,7 +31,7 @@ NAME = "requestReturnMachines"
 def run(document: object, name: str, context: Context) -> schema.RequestAnswer:
     """Answer HostFactory's document. Raises `InputError`, `ConfigError`, `CloudTrouble` and `FactsUnwritable`."""
     wanted = inputs.machines_to_return(document, name)
-    context = context.of(f"ret-{uuid.uuid4()}")
+    context = context.for_request(f"ret-{uuid.uuid4()}")
     cloud = Cloud(context)
     nova = cloud.nova()
     wanted = with_ids(wanted, nova, context.environment.provider)

@@ -123,7 +123,7 @@ def test_templates_keep_to_the_schema(environment: Environment, log: Log) -> Non
 def test_the_answer_to_a_request_keeps_to_the_schema(environment: Environment, log: Log) -> None:
     context = Context(environment, Settings(), {}, log, Budget(60))
     made = [Created("a", server_id()), Created("b", message="quota", code="QuotaExceeded")]
-    document = request_machines.summed_up(made, context.of(REQUEST))
+    document = request_machines.summed_up(made, context.for_request(REQUEST))
     REQUESTED.validate_json(cli.as_json(document), strict=True, extra="forbid")
     assert_keys_are_in_schema("requestMachines", "", document)
 

@@ -32,7 +32,7 @@ def test_the_log_is_named_after_provider_and_host(environment: Environment) -> N
 
 
 def test_a_line_has_time_pid_command_level_request_and_message(log: Log, logged: Callable[[], str]) -> None:
-    log.of("req-1").info("2 servers seen")
+    log.for_request("req-1").info("2 servers seen")
     match = LINE.fullmatch(logged().removesuffix("\n"))
     assert match
     assert match.groups() == (str(os.getpid()), "INFO", "req-1", "2 servers seen")
@@ -67,7 +67,7 @@ def test_a_message_stays_on_its_line_and_keeps_no_password(
 
 def test_the_log_of_a_request_leaves_the_other_lines_as_they_are(log: Log, logged: Callable[[], str]) -> None:
     log.set_level("LOG_WARNING")
-    of_request = log.of("req-1")
+    of_request = log.for_request("req-1")
     of_request.info("below the level")
     of_request.warning("x")
     log.warning("y")
@@ -75,7 +75,7 @@ def test_the_log_of_a_request_leaves_the_other_lines_as_they_are(log: Log, logge
 
 
 def test_a_request_id_cannot_break_a_line(log: Log, logged: Callable[[], str]) -> None:
-    log.of("req-1\nreq-2").info("x")
+    log.for_request("req-1\nreq-2").info("x")
     assert logged().count("\n") == 1
 
 
