@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import tomllib
+from collections import defaultdict
 
 from tests import ROOT
 
@@ -30,6 +32,16 @@ def test_the_page_has_a_line_for_every_room() -> None:
 def test_the_picture_shows_every_room() -> None:
     shown = set(re.findall(r'<text class="name"[^>]*>(\w+)</text>', PICTURE))
     assert shown == {name.removesuffix(".py") for name in ROOMS} - {"__main__"}
+
+
+def test_the_picture_has_the_floors_of_import_linter() -> None:
+    floors: dict[int, set[str]] = defaultdict(set)
+    for height, name in re.findall(r'<text class="name" x="\d+" y="(\d+)">(\w+)</text>', PICTURE):
+        floors[int(height)].add(name)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    contract = project["tool"]["importlinter"]["contracts"][0]
+    layers = [set(re.findall(r"hfstack\.(\w+)", layer)) for layer in contract["layers"]]
+    assert [floors[height] for height in sorted(floors)] == layers[1:]
 
 
 def test_the_page_names_every_folder_of_tests() -> None:

@@ -33,16 +33,15 @@ BETTER = {
 """By a pattern of words, in which a blank is a gap: what to write instead."""
 
 NOT_YET = {
-    "CHANGELOG.md": 4,
     "build": 2,
     "build/linux": 2,
     "docs/schemas": 1,
-    "hfstack": 7,
+    "hfstack": 6,
     "hfstack/actions": 9,
-    "hfstack/admin": 23,
+    "hfstack/admin": 19,
     "hfstack/cloud": 6,
     "hfstack/commands": 15,
-    "hfstack/config": 4,
+    "hfstack/config": 1,
     "hfstack/rules": 28,
     "hfstack/sandbox": 10,
     "packaging": 1,
@@ -50,13 +49,13 @@ NOT_YET = {
     "pyproject.toml": 1,
     "tests": 1,
     "tests/frozen": 1,
-    "tests/http": 31,
-    "tests/packages": 14,
+    "tests/http": 27,
+    "tests/packages": 2,
     "tests/sandbox": 3,
-    "tests/scenarios": 34,
-    "tests/tools": 3,
-    "tests/unit": 45,
-    "tests/windows": 9,
+    "tests/scenarios": 22,
+    "tests/tools": 2,
+    "tests/unit": 42,
+    "tests/windows": 3,
 }
 """How many such words a room still has at most. It only shrinks."""
 
