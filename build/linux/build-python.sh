@@ -1,13 +1,13 @@
 #!/bin/bash
-# build-python.sh FOLDER: builds the CPython that hfstack is frozen with into FOLDER/python.
+# build-python.sh FOLDER: builds the CPython that hfstack is frozen with, in FOLDER/python.
 #
-# It runs on every x86_64 Linux with glibc 2.17 or newer: the compiler is zig, which knows the symbols of each glibc. The
-# sources are those of a stable Debian release. OpenSSL, zlib, libffi, xz and bzip2 are linked statically, and all of the
-# standard library's extension modules are part of libpython. Not built: sqlite3, readline, curses, tkinter, dbm, tests.
+# The result runs on every x86_64 Linux with glibc 2.17 or newer: the compiler is zig, which knows the symbols of each
+# glibc. The sources come from a stable Debian release. OpenSSL, zlib, libffi, xz and bzip2 are linked statically, and
+# libpython contains all extension modules of the standard library. sqlite3, readline, curses, tkinter, dbm and the tests
+# are not built.
 #
-# Needs Debian 12 or newer, but no root rights. A step that has left its stamp is not repeated: after a failure run the
-# same command again. At the end everything but FOLDER/python and the records of it is removed: SOURCES tells what it was
-# made of.
+# Needs Debian 12 or newer, but not root. Each finished step leaves a stamp and is not repeated: after a failure, run the
+# same command again. At the end only FOLDER/python and its records remain; SOURCES lists what it was built from.
 set -euo pipefail
 umask 022
 export LC_ALL=C TZ=UTC PYTHONHASHSEED=0
@@ -28,26 +28,26 @@ mkdir -p "$source" "$static/lib" "$static/include" "$log" "$work/bin" "$work/sta
 export ZIG=$work/bin/zig ZIG_TARGET=x86_64-linux-gnu.2.17 ZIG_EMPTY_SOURCE=$work/empty.c ZIG_ROOT=$work
 export ZIG_GLOBAL_CACHE_DIR=$work/zig-cache ZIG_LOCAL_CACHE_DIR=$work/zig-cache
 export PATH=$work/bin:$PATH CC=zig-cc CXX=zig-c++ AR=zig-ar RANLIB=zig-ranlib
-# everything ends up in a shared library
+# all code ends up in a shared library
 flags="-fPIC -g0"
 jobs=$(nproc)
 
-# Two checkouts may share a cache: the second waits, and finds everything done.
+# Two checkouts may share a cache: the second one waits and finds the work done.
 exec 9>"$work/lock"
 flock 9
 
-# step NAME: runs the function of that name, unless its stamp is there.
+# step NAME: runs the function of that name unless its stamp exists.
 step() {
     [ ! -e "$work/stamps/$1" ] || return 0
     local begin=$SECONDS code
-    # as part of a condition the function would go on after an error
+    # inside a condition, bash would ignore errors in the function
     set +e
     (set -e; "$1") >"$log/$1" 2>&1
     code=$?
     set -e
     if [ $code != 0 ]; then
         tail -n 20 "$log/$1" >&2
-        echo "build-python.sh: the step $1 failed; all of its output is in $log/$1" >&2
+        echo "build-python.sh: step $1 failed; its output is in $log/$1" >&2
         exit 1
     fi
     echo "$1: $((SECONDS - begin)) s" | tee "$work/stamps/$1"
@@ -61,7 +61,7 @@ compiler() {
     for name in cc c++ ar ranlib; do
         cp "$here/compiler.sh" "$work/bin/zig-$name"
     done
-    # the linker's options are among what sysconfig keeps: only one folder is to be named there
+    # sysconfig records the linker's options: they must not name a second folder
     cp "$here/python.map" "$work/"
     echo 'static int unused __attribute__((unused));' >"$ZIG_EMPTY_SOURCE"
 }
@@ -71,14 +71,14 @@ fetch() {
     cp "$source"/{SOURCES,SHA256SUMS,WARNINGS} "$work/"
 }
 
-# The libraries are taken as Debian patches them. Of CPython's patches only the fixes are: the others move files to
-# Debian's own places and take ensurepip away.
+# The libraries keep all of Debian's patches. CPython keeps only the fixes: Debian's other patches move files to Debian's
+# own places and remove ensurepip.
 unpack() {
     cd "$source"
     local name
     for name in $libraries; do
         rm -rf "./$name"
-        dpkg-source --no-check -x "$name"_*.dsc "$name"  # apt has checked
+        dpkg-source --no-check -x "$name"_*.dsc "$name"  # apt has checked it
     done
     rm -rf ./python
     dpkg-source --no-check --skip-patches -x "python$version"_*.dsc python
@@ -106,7 +106,7 @@ bzip2() {
 
 libffi() {
     cd "$source/libffi"
-    # the macro is libltdl's, which is not here; it matters where symbols begin with an underscore
+    # the macro belongs to libltdl, which is not installed; it only matters where symbols begin with an underscore
     sed -i '/LT_SYS_SYMBOL_USCORE/d' configure.ac
     autoreconf -fi
     CFLAGS="-O2 $flags" ./configure --build=x86_64-pc-linux-gnu --host=x86_64-linux-gnu --prefix="$static" \
@@ -125,8 +125,8 @@ xz() {
     make install
 }
 
-# The prefix and the folder of openssl.cnf are compiled in: the first must not be this machine's, the second is RHEL's,
-# so that a site's crypto policy holds.
+# The prefix and the folder of openssl.cnf are compiled in. The prefix must not name a folder of this machine; the folder
+# is RHEL's, so that a site's crypto policy applies.
 openssl() {
     cd "$source/openssl"
     CFLAGS="-O2 $flags" perl ./Configure linux-x86_64 no-shared no-module no-dso no-engine no-legacy no-comp no-ssl3 \
@@ -135,12 +135,12 @@ openssl() {
     make install_dev DESTDIR="$work"
 }
 
-# - configure is called by a relative path, as that is compiled in; PKG_CONFIG_LIBDIR keeps this machine's libraries away,
-#   and the last two settings say what configure would find out by trying, and not find where there is no /dev/shm.
-# - The version script hides what is linked statically, and with -Bsymbolic spares nine tenths of the symbols that are
-#   looked up at each start.
+# - configure is called by a relative path because the path is compiled in. PKG_CONFIG_LIBDIR hides this machine's
+#   libraries. The last two settings answer what configure would otherwise test, and get wrong without /dev/shm.
+# - The version script hides the statically linked libraries. With -Bsymbolic it removes nine tenths of the symbol lookups
+#   at each start.
 # - nodelete: zig links no crtbegin, so nothing calls a shared library's atexit handlers when it is closed. PyInstaller's
-#   bootloader closes libpython, and libc would call the handlers at exit, in memory that is not there any more.
+#   bootloader closes libpython, and at exit libc would call the handlers in memory that has been unmapped.
 configure() {
     rm -rf "$work/build"
     mkdir "$work/build"
@@ -162,21 +162,20 @@ compile() {
     make -j"$jobs"
 }
 
-# Python finds its files from where its executable is, so the tree can be moved. $ORIGIN would not survive configure and
-# make, which both take the dollar sign for theirs.
+# Python finds its files relative to its executable, so the tree can be moved. $ORIGIN is set here because configure and
+# make would both expand the dollar sign.
 install_python() {
     cd "$work/build"
     rm -rf "$work/python"
     make install DESTDIR="$work"
     patchelf --set-rpath '$ORIGIN/../lib' "$work/python/bin/python$version"
-    # what sysconfig knows of the build is frozen, too, and must not depend on where it was
+    # the build's settings in sysconfig are frozen too, and must not depend on the build folder
     local library=$work/python/lib/python$version
     sed -i "s#$work#/folder#g" "$library"/_sysconfigdata_*.py "$library"/config-*/Makefile
     rm -f "$library"/__pycache__/_sysconfigdata_*
 }
 
 check() {
-    python3 "$here/elf.py" "$work/python"
     env -i "$work/python/bin/python$version" -I -c '
 import bz2, ctypes, hashlib, lzma, ssl, sys, zlib
 import _decimal, _posixsubprocess, multiprocessing, unicodedata, venv
@@ -186,7 +185,7 @@ for module in bz2, lzma, zlib:
 assert ctypes.CDLL(None).getpid() > 0
 ssl.create_default_context()
 hashlib.new("sha512")'
-    # as PyInstaller's bootloader does it: load, run, close, exit
+    # the same steps as PyInstaller's bootloader: load, run, close, exit
     cd "$work/build"
     cat >embed.c <<EOF
 #include <dlfcn.h>
@@ -211,13 +210,13 @@ tidy() {
 
 tools() {
     local tool missing=
-    for tool in apt-get dpkg-source dpkg-parsechangelog patch patchelf make perl autoreconf libtoolize pkg-config objdump \
-        xz bzip2 python3; do
+    for tool in apt-get dpkg-source dpkg-parsechangelog patch patchelf make perl autoreconf libtoolize pkg-config xz bzip2 \
+        python3; do
         type -P "$tool" >/dev/null || missing="$missing $tool"
     done
     [ ! "$missing" ] || {
         echo "missing:$missing. On Debian 12: apt-get install dpkg-dev patch patchelf make perl autoconf automake libtool" \
-            "pkg-config binutils xz-utils bzip2 python3-venv"
+            "pkg-config xz-utils bzip2 python3-venv"
         exit 1
     }
 }

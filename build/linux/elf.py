@@ -1,17 +1,20 @@
-"""What the ELF files below a folder need of a system: `python elf.py FOLDER` fails if that is more than RHEL 7 has.
+"""Check what the ELF files below a folder need of a system: `python elf.py FOLDER` fails if RHEL 7 has less.
 
 The limits are those of RHEL 7: glibc 2.17 and the libraries of gcc 4.8. A library that a file needs must be in the
-folder or on every system. zlib is: PyInstaller's bootloader is linked with it, and rpm needs it, too. So is libgcc.
+folder or on every system. zlib is on every system because rpm needs it, and PyInstaller's bootloader is linked with it.
 """
 
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from elftools.elf.dynamic import DynamicSegment
+from elftools.elf.elffile import ELFFile
+from elftools.elf.gnuversions import GNUVerNeedSection
 
 LIMITS = {"GLIBC": (2, 17), "GCC": (4, 8, 0), "GLIBCXX": (3, 4, 19), "CXXABI": (1, 3, 7)}
 
@@ -26,19 +29,32 @@ class Needs(NamedTuple):
     """The newest version of each kind of symbol: `{"GLIBC": (2, 14)}`."""
     libraries: list[str]
     private: bool
-    """Whether it uses symbols of one glibc alone."""
+    """Whether it uses glibc's private symbols, which may change from one version to the next."""
 
 
 def needs(path: Path) -> Needs:
-    """Ask objdump (binutils) what a file needs."""
-    done = subprocess.run(["objdump", "-p", path], capture_output=True, text=True, check=True, env={"LC_ALL": "C"})
-    references = done.stdout.partition("Version References:")[2]
+    """Return what a file needs."""
+    with path.open("rb") as file:
+        elf = ELFFile(file)
+        libraries = [
+            tag.needed  # type: ignore[attr-defined] # pyelftools names this attribute after the tag
+            for segment in elf.iter_segments("PT_DYNAMIC")
+            if isinstance(segment, DynamicSegment)
+            for tag in segment.iter_tags("DT_NEEDED")
+        ]
+        symbols = [
+            symbol.name
+            for section in elf.iter_sections("SHT_GNU_verneed")
+            if isinstance(section, GNUVerNeedSection)
+            for _, wanted in section.iter_versions()
+            for symbol in wanted
+        ]
     versions: dict[str, tuple[int, ...]] = {}
-    for kind, version in re.findall(r" ([A-Z]+)_([0-9][0-9.]*)$", references, re.MULTILINE):
-        found = tuple(map(int, version.split(".")))
-        versions[kind] = max(versions.get(kind, ()), found)
-    libraries = re.findall(r"^ +NEEDED +(\S+)$", done.stdout, re.MULTILINE)
-    return Needs(versions, libraries, "GLIBC_PRIVATE" in references)
+    for symbol in symbols:
+        kind, _, number = symbol.partition("_")
+        if kind in LIMITS and number != "PRIVATE":
+            versions[kind] = max(versions.get(kind, ()), tuple(map(int, number.split("."))))
+    return Needs(versions, libraries, "GLIBC_PRIVATE" in symbols)
 
 
 def files(folder: Path) -> Iterator[Path]:
@@ -63,10 +79,10 @@ def problems(folder: Path) -> Iterator[str]:
             if wanted.versions.get(kind, ()) > limit:
                 yield f"{name} needs {kind}_{dotted(wanted.versions[kind])}, the limit is {dotted(limit)}"
         if wanted.private:
-            yield f"{name} needs symbols of one glibc alone"
+            yield f"{name} needs private symbols of glibc (GLIBC_PRIVATE)"
         for library in wanted.libraries:
             if library not in inside and not HOST.match(library):
-                yield f"{name} needs {library}, which neither this folder nor every system has"
+                yield f"{name} needs {library}, which is not in this folder and not on every system"
 
 
 def newest(folder: Path) -> str:
@@ -80,12 +96,12 @@ def dotted(version: tuple[int, ...]) -> str:
 
 
 def main() -> None:
-    """Print each problem, else the newest glibc that is needed."""
+    """Print each problem, or the newest glibc that is needed."""
     folder = Path(sys.argv[1])
     found = list(problems(folder))
     if found:
         sys.exit("\n".join(found))
-    print(f"{folder}: glibc {newest(folder)} suffices")
+    print(f"{folder}: needs glibc {newest(folder)}")
 
 
 if __name__ == "__main__":
