@@ -1,11 +1,10 @@
 """Write the JSON Schema of each command's answer: `python build/schemas.py [FOLDER]`, by default docs/schemas/.
 
-They come from the types that the commands' own `run` is declared to return, so a new command has one too.
+The types are those of hfstack/schema.py.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
 from pathlib import Path
@@ -14,13 +13,13 @@ from pydantic import ConfigDict, TypeAdapter, with_config
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import is_typeddict
 
-from hfstack import cli, schema
+from hfstack import schema
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "schemas"
 
 
 class Schema(GenerateJsonSchema):
-    """Without the titles that pydantic makes of keys: `Machineid` says nothing."""
+    """Omits the titles that pydantic makes from keys: `Machineid` says nothing."""
 
     def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002 - pydantic's signature
         """Leave keys without a title."""
@@ -33,21 +32,14 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for shape in vars(schema).values():
         if is_typeddict(shape):
-            # what stands below a key in schema.py becomes its description
+            # the string below a key in schema.py becomes its description
             with_config(ConfigDict(use_attribute_docstrings=True))(shape)
-    for command, module in cli.COMMANDS.items():
-        (folder / f"{command}.json").write_bytes(text(command, answer_of(module)).encode())
-
-
-def answer_of(module: str) -> type:
-    """Return the type of a command's answer: `run` says it as `schema.Something`."""
-    declared: str = importlib.import_module(module).run.__annotations__["return"]
-    shape: type = getattr(schema, declared.removeprefix("schema."))
-    return shape
+    for command, shape in schema.ANSWERS.items():
+        (folder / f"{command}.json").write_bytes(text(command, shape).encode())
 
 
 def text(command: str, shape: type) -> str:
-    """Return a schema as it stands in its file."""
+    """Return the contents of a schema's file."""
     schema = TypeAdapter[object](shape).json_schema(schema_generator=Schema, mode="serialization")
     schema |= {"$schema": Schema.schema_dialect, "title": f"Answer of {command}"}
     return json.dumps(schema, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

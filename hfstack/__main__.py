@@ -1,9 +1,9 @@
-"""`python -m hfstack COMMAND …`: the source tree's way to call each of the programs."""
+"""`python -m hfstack COMMAND …` runs a command from source; the frozen executables run this file too."""
 
 import gc
 import os
 
-# one answer, and the process is over: nothing is worth collecting, or taking down piece by piece
+# the process ends after one answer: neither collecting garbage nor an orderly shutdown is worth its time
 gc.disable()
 
 from hfstack.cli import main  # noqa: E402

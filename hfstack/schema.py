@@ -93,3 +93,13 @@ class ReturnRequestsDocument(TypedDict):
     status: str
     message: str
     requests: list[MachineToReturn]
+
+
+ANSWERS = {
+    "getAvailableTemplates": TemplatesDocument,
+    "getRequestStatus": StatusDocument,
+    "getReturnRequests": ReturnRequestsDocument,
+    "requestMachines": RequestAnswer,
+    "requestReturnMachines": RequestAnswer,
+}
+"""The document that each command prints."""

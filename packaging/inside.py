@@ -24,7 +24,7 @@ if sys.platform == "win32":
 else:
     import linux_parts as system
 
-OWN = {"hfstack", "program", *system.STAND_INS}
+OWN = {"hfstack", "__main__", *system.STAND_INS}
 """hfstack's own modules, and those of its build that stand in for other people's."""
 
 MODULES = "hfstack:"

@@ -43,9 +43,7 @@ def make(folder: Path, frozen: Path, found: list[dict[str, Any]], seconds: int) 
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     shutil.copytree(frozen, folder / "bin", symlinks=True)
-    (folder / "scripts").mkdir()
-    for script in sorted((release.ROOT / "scripts").glob("*.sh")):
-        shutil.copy(script, folder / "scripts")
+    shutil.copytree(frozen.with_name("scripts"), folder / "scripts")
     examples.write(release.ROOT / "docs" / "hostfactory-setup.md", folder / "share" / "examples")
     texts = folder / "share" / "doc"
     texts.mkdir()

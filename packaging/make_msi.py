@@ -33,9 +33,7 @@ def fill(tree: Path, seconds: int) -> None:
     found = layout.parts(PYTHON, FROZEN.relative_to(release.ROOT), release.WINDOWS_SBOM, seconds)
     shutil.rmtree(tree, ignore_errors=True)
     shutil.copytree(FROZEN, tree / "bin")
-    (tree / "scripts").mkdir()
-    for script in sorted((release.ROOT / "scripts").glob("*.bat")):
-        shutil.copy(script, tree / "scripts")
+    shutil.copytree(FROZEN.with_name("scripts"), tree / "scripts")
     examples.write(release.ROOT / "docs" / "hostfactory-setup.md", tree / "share" / "examples")
     (tree / "share" / "doc").mkdir()
     release.documents(tree / "share" / "doc")

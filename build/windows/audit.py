@@ -14,6 +14,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from hfstack.cli import COMMANDS
+
 OBJDUMP = "x86_64-w64-mingw32-objdump"
 
 WINDOWS = re.compile(
@@ -22,14 +24,7 @@ WINDOWS = re.compile(
 )
 """Libraries that every Windows 10 and Server 2016 has."""
 
-COMMANDS = {
-    "getAvailableTemplates.exe",
-    "getRequestStatus.exe",
-    "getReturnRequests.exe",
-    "hfstack.exe",
-    "requestMachines.exe",
-    "requestReturnMachines.exe",
-}
+PROGRAMS = {f"{name}.exe" for name in ("hfstack", *COMMANDS)}
 
 OF_WINE = (b"Wine builtin DLL", b"Wine placeholder DLL")
 """What Wine's own files have near their beginning."""
@@ -56,7 +51,7 @@ def problems(folder: Path, python: Path) -> Iterator[str]:
     known = {digest(path) for path in libraries(python)}
     shipped = {path.name.lower() for path in libraries(folder)}
     programs = sorted(folder.glob("*.exe"))
-    if {path.name for path in programs} != COMMANDS:
+    if {path.name for path in programs} != PROGRAMS:
         yield f"the programs are {', '.join(path.name for path in programs) or 'missing'}"
     for path in libraries(folder):
         if digest(path) not in known:
@@ -82,7 +77,7 @@ def main() -> None:
         sys.exit("\n".join(found))
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     count = len(libraries(folder))
-    print(f"{folder}: {len(COMMANDS)} programs, {count} libraries, all of them known, {size / 1e6:.1f} MB")
+    print(f"{folder}: {len(PROGRAMS)} programs, {count} libraries, all of them known, {size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ import pytest
 
 from hfstack import __version__, cli
 from tests import ROOT
-from tests.frozen.conftest import Run
+from tests.frozen.conftest import FOLDER, Run
 
-SCRIPT = ROOT / "scripts" / "getRequestStatus.sh"
+SCRIPT = FOLDER.with_name("scripts") / "getRequestStatus.sh"
 
 COMMANDS = sorted(cli.COMMANDS)
 
@@ -59,11 +59,10 @@ def test_each_script_runs_the_program_of_its_own_name(run: Run, command: str) ->
     assert usage.startswith(f"usage: {command} -f FILE\n".encode())
 
 
-def test_there_is_a_pair_of_scripts_for_each_command_and_they_are_the_same() -> None:
-    for ending in (".sh", ".bat"):
-        scripts = sorted(SCRIPT.parent.glob(f"*{ending}"))
-        assert [path.stem for path in scripts] == COMMANDS
-        assert len({path.read_bytes() for path in scripts}) == 1
+def test_there_is_one_script_for_each_command_made_from_the_template(frozen: Path) -> None:
+    scripts = sorted(frozen.with_name("scripts").iterdir())
+    assert [path.name for path in scripts] == [f"{command}.sh" for command in COMMANDS]
+    assert {path.read_bytes() for path in scripts} == {(ROOT / "scripts" / "command.sh").read_bytes()}
 
 
 def test_templates_are_shown(run: Run, tmp_path: Path) -> None:
@@ -93,7 +92,7 @@ def test_a_missing_program_is_said_in_json(run: Run, tmp_path: Path) -> None:
     alone = shutil.copy(SCRIPT, tmp_path / "scripts")
     done = run(alone, "-f", "x")
     assert (done.returncode, done.stderr) == (1, b"")
-    assert "not installed completely" in json.loads(done.stdout)["message"]
+    assert "installation of hfstack is incomplete" in json.loads(done.stdout)["message"]
 
 
 def test_an_installed_program_comes_before_a_checkouts(run: Run, tmp_path: Path) -> None:
@@ -140,7 +139,7 @@ def test_the_scripts_are_rehearsed_in_the_sandbox(run: Run, frozen: Path) -> Non
 
 
 def test_the_windows_script_is_thin_and_has_windows_lines() -> None:
-    content = SCRIPT.with_suffix(".bat").read_bytes()
+    content = (ROOT / "scripts" / "command.bat").read_bytes()
     lines = content.split(b"\r\n")
     assert lines[-1] == b""
     assert b"\n" not in b"".join(lines)

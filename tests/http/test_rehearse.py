@@ -284,7 +284,7 @@ def frozen_in(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setattr(sys, "executable", str(folder / "hfstack"))
 
 
-@pytest.mark.parametrize("inner", ["bin", "lib/hfstack", "dist/linux-x86_64/hfstack"])
+@pytest.mark.parametrize("inner", ["bin", "hfstack"])
 def test_a_frozen_program_calls_the_scripts_beside_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inner: str
 ) -> None:

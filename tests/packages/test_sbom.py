@@ -50,7 +50,7 @@ LINUX = Product(
     "hfstack",
     release.SBOM,
     release.ROOT / "build" / "linux" / "requirements.txt",
-    {"hfstack", "program", *(path.stem for path in (release.ROOT / "build" / "linux" / "host").glob("*.py"))},
+    {"hfstack", "__main__", *(path.stem for path in (release.ROOT / "build" / "linux" / "host").glob("*.py"))},
     b"\x7fELF",
     {
         "openssl": rb"OpenSSL (\d+\.\d+\.\d+) \d",
@@ -65,7 +65,7 @@ WINDOWS = Product(
     "hfstack.exe",
     release.WINDOWS_SBOM,
     release.ROOT / "build" / "windows" / "requirements.txt",
-    {"hfstack", "program"},
+    {"hfstack", "__main__"},
     b"MZ",
     {
         # its version resource: ProductName, ProductVersion

@@ -17,6 +17,7 @@ from pathlib import Path
 from tests import ROOT
 
 FROZEN = ROOT / "dist" / "linux-x86_64" / "hfstack"
+SCRIPTS = FROZEN.with_name("scripts")
 OLDER = Path(os.environ.get("HFSTACK_CACHE") or ROOT / ".cache").resolve() / "bullseye"
 
 ENTER = """
@@ -43,7 +44,7 @@ def missing() -> str:
 
 def inside(*command: str) -> list[str]:
     """Return a command line that runs a command in the older Linux."""
-    folders = [OLDER, Path(tempfile.gettempdir()).resolve(), FROZEN, ROOT / "scripts"]
+    folders = [OLDER, Path(tempfile.gettempdir()).resolve(), FROZEN, SCRIPTS]
     return ["unshare", "--mount", "sh", "-c", ENTER, "sh", *map(str, folders), *command]
 
 

@@ -24,7 +24,7 @@ def program(kind: str, command: str) -> list[str]:
     if kind in windows.KINDS:
         return windows.program(kind, command)
     if kind == "frozen":
-        return [str(ROOT / "scripts" / f"{command}.sh")]
+        return [str(older.SCRIPTS / f"{command}.sh")]
     if kind == "portable":
         return older.inside(f"/opt/hfstack/scripts/{command}.sh")
     return [sys.executable, "-m", "hfstack", command]

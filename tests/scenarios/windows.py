@@ -15,6 +15,7 @@ sys.path.append(str(ROOT / "build" / "windows"))
 import wine
 
 FROZEN = ROOT / "dist" / "windows-x86_64" / "hfstack"
+SCRIPTS = FROZEN.with_name("scripts")
 HERE = sys.platform == "win32"
 """Whether this is Windows."""
 
@@ -55,7 +56,7 @@ def called(*words: str) -> list[str]:
 def program(kind: str, command: str) -> list[str]:
     """Return how a command of HostFactory's is called."""
     if kind == "bat":
-        return called("cmd", "/d", "/c", path(ROOT / "scripts" / f"{command}.bat"))
+        return called("cmd", "/d", "/c", path(SCRIPTS / f"{command}.bat"))
     return called(path(FROZEN / f"{command}.exe"))
 
 

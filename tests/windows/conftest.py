@@ -85,7 +85,5 @@ def installed(tmp_path_factory: pytest.TempPathFactory, windows_ready: None) -> 
     """An installed folder with an odd name: scripts, and beside them the programs."""
     folder = tmp_path_factory.mktemp("installed") / ODD
     shutil.copytree(windows.FROZEN, folder / "bin")
-    (folder / "scripts").mkdir()
-    for script in (ROOT / "scripts").glob("*.bat"):
-        shutil.copy(script, folder / "scripts")
+    shutil.copytree(windows.SCRIPTS, folder / "scripts")
     return folder

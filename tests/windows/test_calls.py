@@ -134,7 +134,7 @@ def test_a_missing_program_is_said_in_json(system: Windows, installed: Path, tmp
     alone.write_bytes((installed / "scripts" / alone.name).read_bytes())
     (done,) = system.call(by_shell(windows.path(alone), "-f", "x"))
     assert (done.code, done.stderr) == (1, b"")
-    assert "not installed completely" in json.loads(done.stdout)["message"]
+    assert "installation of hfstack is incomplete" in json.loads(done.stdout)["message"]
 
 
 def test_many_at_once_from_a_folder_that_nobody_writes_to(system: Windows, installed: Path, question: Path) -> None:

@@ -16,7 +16,6 @@ import make_msi
 import release
 import wine
 from hfstack import __version__
-from tests import ROOT
 from tests.scenarios import windows
 from tests.windows.conftest import Done, Windows, rights
 
@@ -86,7 +85,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if windows.HERE and not os.environ.get("WIX"):
         pytest.skip("there is no WiX 3 here, or WIX does not say where it is")
     tree = tmp_path_factory.mktemp("small") / "tree"
-    shutil.copytree(ROOT / "scripts", tree / "scripts", ignore=shutil.ignore_patterns("*.sh"))
+    shutil.copytree(windows.SCRIPTS, tree / "scripts")
     (tree / "bin").mkdir()
     (tree / "bin" / "other.txt").write_text("of another version\n", "utf-8")
     release.freshen(tree, release.time())

@@ -14,13 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from hfstack import errors, schema
 
-ANSWERS: Mapping[str, TypeAdapter[Any]] = {
-    "getAvailableTemplates": TypeAdapter(schema.TemplatesDocument),
-    "getRequestStatus": TypeAdapter(schema.StatusDocument),
-    "getReturnRequests": TypeAdapter(schema.ReturnRequestsDocument),
-    "requestMachines": TypeAdapter(schema.RequestAnswer),
-    "requestReturnMachines": TypeAdapter(schema.RequestAnswer),
-}
+ANSWERS: Mapping[str, TypeAdapter[Any]] = {command: TypeAdapter(shape) for command, shape in schema.ANSWERS.items()}
 """The answer of each command."""
 
 LONGEST = 120

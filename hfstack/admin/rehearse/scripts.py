@@ -104,10 +104,9 @@ def own_commands() -> dict[str, list[str]]:
     if not getattr(sys, "frozen", False):
         return {command: [sys.executable, "-m", "hfstack", command] for command in ANSWERS}
     executable = Path(sys.executable).resolve()
-    # installed, scripts/ is beside the program's folder; in a checkout it is above dist/linux-x86_64/hfstack/
-    for folder in executable.parents[:4]:
-        if (folder / "scripts" / f"getRequestStatus{ENDING}").is_file():
-            return commands_in(folder / "scripts")
+    scripts = executable.parent.with_name("scripts")
+    if (scripts / f"getRequestStatus{ENDING}").is_file():
+        return commands_in(scripts)
     return {command: [str(executable.with_name(command + executable.suffix))] for command in ANSWERS}
 
 

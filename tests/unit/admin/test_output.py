@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hfstack import cli
+from hfstack import cli, schema
 from hfstack.admin.rehearse.output import ANSWERS, Called, Read, read
 from tests import ROOT
 from tests.unit.records import server_id
@@ -60,8 +60,12 @@ def without_words(schema: object) -> object:
     return {key: without_words(value) for key, value in schema.items() if key not in words or isinstance(value, dict)}
 
 
-def test_there_is_a_shape_for_each_command() -> None:
-    assert set(ANSWERS) == set(cli.COMMANDS)
+def test_each_command_has_the_answer_that_it_declares() -> None:
+    declared = {
+        command: importlib.import_module(module).run.__annotations__["return"]
+        for command, module in cli.COMMANDS.items()
+    }
+    assert declared == {command: f"schema.{shape.__name__}" for command, shape in schema.ANSWERS.items()}
 
 
 def test_a_good_answer_has_no_breach() -> None:
