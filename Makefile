@@ -1,60 +1,64 @@
-# hfstack. A newcomer needs two: `make demo` and `make test`. Outputs go to dist/ and .cache/, both ignored by git.
+# hfstack. To start with, `make demo` and `make test` are enough. Outputs go to dist/ and .cache/, which git ignores.
 
 PYTHON ?= python3
 MARGIN ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-FROZEN := dist/linux-x86_64/hfstack/hfstack
-SOURCES := $(shell find hfstack build -type f \( -name '*.py' -o -name '*.spec' \)) pyproject.toml
 
-# The Python that is frozen (minutes to build, so checkouts may share it) and the libraries with it. Their folders are
-# called by what they are made of: other sources, another folder.
+# The Python that is frozen, its libraries, and the stamps of the frozen folders have a checksum of their sources in their
+# names. File times would not do: git sets them anew in each checkout. Building the Python takes minutes, so checkouts may
+# share it.
 export HFSTACK_CACHE ?= .cache
 checksum = $(shell cat $(1) | sha256sum | cut -c 1-12)
+below = $(sort $(shell find $(1) -type f ! -name '*.pyc'))
 RECIPE := $(addprefix build/linux/,build-python.sh sources.sh compiler.sh compiler.txt python.map)
 PORTABLE := $(HFSTACK_CACHE)/python-$(call checksum,$(RECIPE))
 FREEZER := .cache/freezer-$(call checksum,$(RECIPE) build/linux/requirements.txt)
-# every name that wheels for glibc 2.17 go by: pip takes only those that it is told
+# all tags of wheels for glibc 2.17: pip accepts only the tags that it is given
 OLD_GLIBC := $(foreach tag,manylinux2014 manylinux_2_17 manylinux_2_12 manylinux2010 manylinux_2_5 manylinux1,--platform $(tag)_x86_64)
 
 # Two test processes: a machine's second core, and on the real OpenStack each has a project of its own.
 PARALLEL := -n 2 --dist worksteal
 
-# what the source is held against on the real OpenStack; what ships is held against all
+SOURCES := $(call below,hfstack scripts) build/freeze.py build/hfstack.spec
+FROZEN := dist/linux-x86_64/.frozen-$(call checksum,$(SOURCES) $(call below,build/linux))
+
+# the scenarios that run from source on the real OpenStack; the frozen program runs all of them
 LIFE := $(foreach part,life return return_requests floating rehearse,tests/scenarios/test_$(part).py)
 
 # Windows' Python, and Wine's prefix
 WINDOWS := .cache/windows
-# there is no git inside Wine
+WINDOWS_FROZEN := dist/windows-x86_64/.frozen-$(call checksum,$(SOURCES) $(call below,build/windows))
+# Wine has no git
 INSIDE = SOURCE_DATE_EPOCH=$(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct)) \
     $(BIN)/python build/windows/wine.py $(WINDOWS)/python/python.exe
 
-# what makes the SBOM and looks for vulnerabilities
+# the tools that write the SBOM and look for vulnerabilities
 PACKAGING := .cache/packaging
 
 .PHONY: help demo test check interpreter freeze reproducible portable openstack openstack-stop e2e e2e-sandbox e2e-openstack bench bench-gate rpm bundle packages windows windows-reproducible msi wine-tests audit schemas lock format clean
 
 help:
-	@echo "make demo            a request's whole life against the sandbox cloud, on any machine with Python >= 3.11"
-	@echo "make test            every test that needs neither root nor a real cloud"
+	@echo "make demo            run one request from start to end against the sandbox cloud; needs Python >= 3.11"
+	@echo "make test            run every test that needs neither root nor a real cloud"
 	@echo "make check           ruff, mypy, import-linter and codespell"
-	@echo "make freeze          the executables: dist/linux-x86_64/hfstack/ (the first time it builds a Python, 6 minutes)"
-	@echo "make reproducible    freezes twice, in two folders, and compares"
-	@echo "make portable        the scenarios with the frozen program inside an older Linux; as root, needs debootstrap"
+	@echo "make freeze          build the Linux programs, dist/linux-x86_64/ (the first time also a Python: 6 minutes)"
+	@echo "make reproducible    freeze again in another folder and compare with dist/linux-x86_64/"
+	@echo "make portable        run the scenarios with the frozen program in an older Linux; needs root and debootstrap"
 	@echo "make openstack       install and start a real OpenStack on loopback; make openstack-stop stops it"
-	@echo "make e2e             the scenarios against the real OpenStack: frozen all, from source a machine's life, and kills"
-	@echo "make rpm             the RPM and the SBOM of make freeze's folder; SIGN_KEY=… signs it, with gpg"
-	@echo "make bundle          the RPM and all that goes with it in one tar file, for sites without internet"
-	@echo "make packages        installs, upgrades, moves and erases that RPM; as root"
-	@echo "make windows         the executables for Windows, with Wine: dist/windows-x86_64/hfstack/"
-	@echo "make msi             the installer for Windows and its SBOM; SIGN_PFX=… signs it and what it installs"
-	@echo "make wine-tests      both, under Wine, with every scenario"
-	@echo "make audit           known vulnerabilities in what is locked, where the internet can be reached"
-	@echo "make bench           what a call costs, beside other programs (some minutes); docs/performance.md says how"
-	@echo "make bench-gate      only what has a target; fails on a miss. MARGIN=1.5 allows for a shared machine"
-	@echo "make schemas         docs/schemas/ and the table in docs/states.md, from hfstack/schema.py and hfstack/states.py"
-	@echo "make lock            pin the newest dependencies; make format, make clean"
+	@echo "make e2e             run the scenarios on the real OpenStack: all of them frozen, the main ones from source"
+	@echo "make rpm             build the RPM and its SBOM; SIGN_KEY=… signs the RPM with gpg"
+	@echo "make bundle          put the RPM and its documents in one tar file, for sites without internet"
+	@echo "make packages        install, upgrade, relocate and erase the RPM; needs root"
+	@echo "make windows         build the Windows programs with Wine, dist/windows-x86_64/"
+	@echo "make msi             build the Windows installer and its SBOM; SIGN_PFX=… signs it and the programs"
+	@echo "make wine-tests      test both under Wine, with every scenario"
+	@echo "make audit           look for known vulnerabilities in the locked dependencies; needs the internet"
+	@echo "make bench           measure what a call costs, beside other programs (some minutes): docs/performance.md"
+	@echo "make bench-gate      measure only what has a target; fails on a miss. MARGIN=1.5 allows for a shared machine"
+	@echo "make schemas         write docs/schemas/ and the table in docs/states.md from the code"
+	@echo "make lock            pin the newest dependencies; see also make format, make clean"
 
 $(READY): build/requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -98,10 +102,12 @@ $(FREEZER)/.ready: $(PORTABLE)/stamps/tidy | $(READY)
 
 freeze: $(FROZEN)
 
-$(FROZEN): $(FREEZER)/.ready $(SOURCES)
+$(FROZEN): | $(FREEZER)/.ready
+	@rm -f dist/linux-x86_64/.frozen-*
 	$(FREEZER)/bin/python build/freeze.py
+	@touch $@
 
-reproducible: $(FREEZER)/.ready
+reproducible: $(FROZEN)
 	$(FREEZER)/bin/python build/reproducible.py
 
 portable: $(FROZEN)
@@ -136,8 +142,8 @@ $(PACKAGING)/.ready: packaging/requirements.txt
 	@touch $@
 
 rpm: $(FROZEN) $(READY) $(PACKAGING)/.ready
-	@command -v rpmbuild rpmsign rpmlint objdump >/dev/null || \
-	    { echo "make rpm needs programs of Debian's: apt-get install rpm rpmlint binutils"; exit 1; }
+	@command -v rpmbuild rpmsign rpmlint >/dev/null || \
+	    { echo "make rpm needs Debian's rpm tools: apt-get install rpm rpmlint"; exit 1; }
 	$(BIN)/python packaging/make_rpm.py $(FREEZER)/bin/python $(if $(SIGN_KEY),"$(SIGN_KEY)")
 
 bundle: rpm
@@ -171,17 +177,18 @@ $(WINDOWS)/prefix/.ready: build/windows/wine.py build/windows/bcryptprimitives.c
 	    wine wine64 wixl msitools osslsigncode gcc-mingw-w64-x86-64; exit 1; }; done
 	$(BIN)/python build/windows/wine.py --prepare
 
-windows: $(WINDOWS)/frozen
+windows: $(WINDOWS_FROZEN)
 
-$(WINDOWS)/frozen: $(WINDOWS)/prefix/.ready $(WINDOWS)/python/.ready $(SOURCES)
+$(WINDOWS_FROZEN): | $(WINDOWS)/prefix/.ready $(WINDOWS)/python/.ready
+	@rm -f dist/windows-x86_64/.frozen-*
 	$(INSIDE) build/freeze.py
 	$(BIN)/python build/windows/audit.py dist/windows-x86_64/hfstack $(WINDOWS)/python
 	@touch $@
 
-windows-reproducible: $(WINDOWS)/frozen
+windows-reproducible: $(WINDOWS_FROZEN)
 	$(INSIDE) build/reproducible.py
 
-msi: $(WINDOWS)/frozen $(PACKAGING)/.ready
+msi: $(WINDOWS_FROZEN) $(PACKAGING)/.ready
 	$(BIN)/python packaging/make_msi.py
 
 wine-tests: msi
