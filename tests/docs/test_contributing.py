@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md names tests that exist; the checks of a commit have the versions of `make check`; actions are pinned."""
+"""CONTRIBUTING.md names tests that exist; a commit is checked by the versions of `make check`; actions are pinned."""
 
 from __future__ import annotations
 

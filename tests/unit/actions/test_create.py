@@ -81,7 +81,7 @@ def maker(environment: Environment, log: Log, clock: Clock) -> Callable[[Schedul
     """Make a maker with 240 seconds of a clock that only sleeping moves, one POST at a time."""
     settings = Settings(createConcurrency=1)
     budget = Budget(240, clock.monotonic, clock.sleep)
-    context = Context(environment, settings, {}, log, budget).of(REQUEST)
+    context = Context(environment, settings, {}, log, budget).for_request(REQUEST)
     return lambda nova: ServerCreator(cast("Nova", nova), context)
 
 
