@@ -137,4 +137,4 @@ def test_hfstacks_own_are_such() -> None:
     assert isinstance(environment, Environment)
     assert isinstance(environment, tuple)
     assert CachedAccess._fields == ("token", "expires", "endpoints", "cafile", "settings")
-    assert CachedAccess.__doc__ == "What is known of the way into the cloud."
+    assert CachedAccess.__doc__ == "What a call needs to reach the cloud without a login."
