@@ -48,11 +48,11 @@ def give_back(cloud: Cloud, names: Sequence[str]) -> None:
     release(cloud, {describe(cloud, name) for name in names})
 
 
-def attached(cloud: Cloud, records: Sequence[Server], networks: Sequence[str]) -> list[Server]:
-    """Attach the floating IPs of the servers that are up and show none; returns the records with those addresses.
+def attached(cloud: Cloud, records: Sequence[Server], networks: Sequence[str]) -> tuple[list[Server], dict[str, str]]:
+    """Attach the floating IPs of the servers that are up and show none.
 
-    The record of a server that has none yet says why. `networks` is the order in which its private address is looked
-    for: a floating IP leads to that address.
+    Returns the records with those addresses, and by server id why a server still has none. `networks` is the order in
+    which its private address is looked for: a floating IP leads to that address.
     """
     waiting = {
         str(record["id"]): record for record in records if is_up(record) and server_record.lacks_floating_ip(record)
@@ -64,7 +64,9 @@ def attached(cloud: Cloud, records: Sequence[Server], networks: Sequence[str]) -
         found = {one.description: one for one in service.find(set(names.values()))}
     except CloudTrouble as trouble:
         log.warning(f"the floating IPs cannot be looked for: {explain(trouble)}")
-        return [without(record, trouble) if record["id"] in waiting else record for record in records]
+        return list(records), dict.fromkeys(waiting, str(trouble))
+
+    reasons: dict[str, str] = {}
 
     def attach(server_id: str) -> Server:
         record, description = waiting[server_id], names[server_id]
@@ -78,12 +80,13 @@ def attached(cloud: Cloud, records: Sequence[Server], networks: Sequence[str]) -
             raise
         except CloudTrouble as trouble:
             log.warning(f"{server_id} has no floating IP: {explain(trouble)}")
-            return without(record, trouble)
+            reasons[server_id] = str(trouble)
+            return record
 
     shown, first_trouble = in_parallel(attach, waiting, stop_at=Unreachable)
     if first_trouble is not None:
         log.warning(f"floating IPs cannot be attached: {explain(first_trouble)}")
-    return [shown.get(str(record["id"]), record) for record in records]
+    return [shown.get(str(record["id"]), record) for record in records], reasons
 
 
 def is_up(record: Server) -> bool:
@@ -105,11 +108,6 @@ def with_floating_ip(service: FloatingIPs, record: Server, one: FloatingIP, addr
     entry = {"addr": one.address, "version": 6 if ":" in one.address else 4, "OS-EXT-IPS:type": "floating"}
     known = record["addresses"]
     return {**record, "addresses": {**known, label: [*known[label], entry]}}
-
-
-def without(record: Server, trouble: CloudTrouble) -> Server:
-    """Return a record that says why the server has no floating IP yet."""
-    return {**record, server_record.WHY_NO_FLOATING_IP: str(trouble)}
 
 
 def release_going(cloud: Cloud, records: Sequence[Server], outcomes: Mapping[str, Deletion]) -> None:

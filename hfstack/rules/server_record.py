@@ -152,9 +152,6 @@ def requested_count(records: Iterable[Server]) -> int:
 
 # Its state
 
-WHY_NO_FLOATING_IP = "hf:why_no_floating_ip"
-"""What a poll adds to a record, beside Nova's keys: why the server's floating IP could not be attached."""
-
 STATE_KEYS = ("status", "OS-EXT-STS:task_state", "OS-EXT-STS:vm_state", "OS-EXT-STS:power_state")
 
 

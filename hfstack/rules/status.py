@@ -1,7 +1,7 @@
-"""From what is recorded and what Nova shows to HostFactory's answer. Pure: no clock, no files, no network.
+"""HostFactory's answer, from the records of a request and what Nova shows. Pure: no clock, no files, no network.
 
-An acquire request is complete when every machine has `succeed`; a return request when every server is gone, on proof.
-What is not known is `executing`: HostFactory keeps the request and asks again.
+An acquire request is complete when every machine has `succeed`. A return request is complete when every server is
+proven gone. Anything unknown is `executing`: HostFactory keeps the request and polls again.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from hfstack.schema import Machine, MachineStatus, RequestStatus, Result, Status
 
 GONE = None
-"""Stands for a server that Nova itself says is not there (404 on its id)."""
+"""Stands for a server that Nova itself says does not exist (404 on its id)."""
 
 LookedUp = Mapping[str, Server | None]
-"""Servers asked for by id: the record, or `GONE`; an id that could not be asked for is absent."""
+"""Servers queried by id: the record, or `GONE`; an id whose query failed is absent."""
 
 
 class Rules(NamedTuple):
@@ -30,7 +30,19 @@ class Rules(NamedTuple):
     networks: tuple[str, ...] = ()
     """The order in which networks are searched for a private address."""
     request_timeout: int = 1800
-    """Seconds; the deadline of requests that are known by their tag alone."""
+    """Seconds; the deadline of requests that are known only by their tag."""
+
+
+class Terms(NamedTuple):
+    """What applies to every machine of an acquire request."""
+
+    networks: tuple[str, ...]
+    requested_at: int
+    """Seconds since 1970; 0 if only the request's tag is known."""
+    timeout: int
+    overdue: bool
+    floating_ip_trouble: Mapping[str, str]
+    """By server id: why its floating IP could not be attached."""
 
 
 # Acquire
@@ -41,137 +53,134 @@ def acquire(
     request: AcquireRequest | None,
     servers: Sequence[Server],
     looked_up: LookedUp,
+    floating_ip_trouble: Mapping[str, str],
     rules: Rules,
     now: float,
 ) -> RequestStatus:
-    """Answer for a request for machines.
+    """Answer an acquire request.
 
-    `servers` are the records that carry the request's tag, `looked_up` the expected machines that were not among them.
+    `servers` carry the request's tag, `looked_up` are the expected machines that were not among them.
     """
     if request is None and not servers:
-        reason = "no server carries the tag of this request, and nothing is recorded of it"
-        return {"requestId": request_id, "status": "complete_with_error", "message": reason, "machines": []}
+        return unknown(request_id, "no server carries this request's tag, and there is no record of the request")
     tag = server_record.request_tag(request_id)
-    deadline, timeout = acquire_deadline(request, servers, rules)
-    overdue = now >= deadline
-    fallback_time = int(request.requested_at) if request else 0
+    terms = acquire_terms(request, servers, floating_ip_trouble, rules, now)
     machines: list[Machine] = []
     replaced = request.replaced if request else frozenset()
-    unmatched = {str(record["id"]): record for record in servers if record["id"] not in replaced}
-    failed = {one.machine_id: one for one in request.failed} if request else {}
+    unmatched = {str(server["id"]): server for server in servers if server["id"] not in replaced}
+    failures = {failure.machine_id: failure for failure in request.failed} if request else {}
     for planned in request.machines if request else ():
-        known = take_failed(failed, planned)
-        record = unmatched.pop(known.machine_id, None) if known else take(unmatched, planned)
-        if known:
-            machines.append(settled(known, record))
-        elif record is not None:
-            machines.append(acquired(record, rules, overdue, timeout, fallback_time))
+        failure = take_failure(failures, planned)
+        server = unmatched.pop(failure.machine_id, None) if failure else take(unmatched, planned)
+        if failure:
+            machines.append(as_failed(failure, server))
+        elif server is not None:
+            machines.append(acquired(server, terms))
         elif planned.machine_id in looked_up:
-            found = looked_up[planned.machine_id]
-            if found is not GONE and (server_record.carries(found, tag) or "tags" not in found):
-                # a record of a down cell has no name
-                machines.append(acquired({"name": planned.name, **found}, rules, overdue, timeout, fallback_time))
-            else:
-                machines.append(lost(planned, found, tag, fallback_time))
+            machines.append(unlisted(planned, looked_up[planned.machine_id], tag, terms))
         else:
-            machines += unseen(planned, overdue, timeout, fallback_time)
-    machines += [settled(one, unmatched.pop(one.machine_id, None)) for one in failed.values()]
-    machines += [acquired(record, rules, overdue, timeout, fallback_time) for record in unmatched.values()]
+            machines += unseen(planned, terms)
+    machines += [as_failed(failure, unmatched.pop(failure.machine_id, None)) for failure in failures.values()]
+    machines += [acquired(server, terms) for server in unmatched.values()]
     expected = len(request.machines) if request else server_record.requested_count(servers)
-    return acquire_status(request_id, machines, expected, overdue, timeout)
+    return acquire_status(request_id, machines, expected, terms)
 
 
-def acquire_deadline(request: AcquireRequest | None, servers: Sequence[Server], rules: Rules) -> tuple[float, int]:
-    """Return (deadline in seconds since 1970, the timeout that led to it)."""
+def acquire_terms(
+    request: AcquireRequest | None, servers: Sequence[Server], trouble: Mapping[str, str], rules: Rules, now: float
+) -> Terms:
+    """Return the terms of a request; without a record, the oldest server says when it was made."""
     if request:
-        return request.requested_at + request.timeout, request.timeout
-    created = [server_record.epoch(record.get("created")) for record in servers]
-    known = [time for time in created if time is not None]
-    return (min(known) + rules.request_timeout if known else float("inf")), rules.request_timeout
+        overdue = now >= request.requested_at + request.timeout
+        return Terms(rules.networks, int(request.requested_at), request.timeout, overdue, trouble)
+    created = [server_record.epoch(server.get("created")) for server in servers]
+    oldest = min((time for time in created if time is not None), default=float("inf"))
+    overdue = now >= oldest + rules.request_timeout
+    return Terms(rules.networks, 0, rules.request_timeout, overdue, trouble)
 
 
 def take(unmatched: dict[str, Server], planned: Planned) -> Server | None:
-    """Take the planned machine's record out of the servers seen, by its id, else by its name."""
+    """Take the planned machine's server out of those listed, by its id, else by its name."""
     if planned.machine_id:
         return unmatched.pop(planned.machine_id, None)
-    for server_id, record in unmatched.items():
-        if record.get("name") == planned.name:
+    for server_id, server in unmatched.items():
+        if server.get("name") == planned.name:
             return unmatched.pop(server_id)
     return None
 
 
-def take_failed(failed: dict[str, Failed], planned: Planned) -> Failed | None:
-    """Take what is recorded of the planned machine's failure, by its id, else by its name."""
+def take_failure(failures: dict[str, Failed], planned: Planned) -> Failed | None:
+    """Take the record of the planned machine's failure, by its id, else by its name."""
     if planned.machine_id:
-        return failed.pop(planned.machine_id, None)
-    for server_id, one in failed.items():
-        if one.key == planned.name:
-            return failed.pop(server_id)
+        return failures.pop(planned.machine_id, None)
+    for server_id, failure in failures.items():
+        if failure.key == planned.name:
+            return failures.pop(server_id)
     return None
 
 
-def settled(failed: Failed, record: Server | None) -> Machine:
-    """Return the entry of a machine whose failure is on record: no other state of its server changes that."""
-    status = server_record.row(record).acquire[1] if record else None
-    known = bare(failed.machine_id, failed.name, states.FAIL, status, failed.message, failed.launch_time)
-    return {**known, "name": failed.name or known["name"], "privateIpAddress": failed.private_address}
+def as_failed(failure: Failed, server: Server | None) -> Machine:
+    """Return the entry of a machine whose failure is on record: its server's state no longer changes the result."""
+    status = server_record.row(server).acquire[1] if server else None
+    built = bare(failure.machine_id, failure.name, states.FAIL, status, failure.message, failure.launch_time)
+    return {**built, "name": failure.name or built["name"], "privateIpAddress": failure.private_address}
 
 
-def acquired(record: Server, rules: Rules, overdue: bool, timeout: int, fallback_time: int) -> Machine:
-    """Return the entry of a server that was seen, for the request that asked for it."""
-    row = server_record.row(record)
+def acquired(server: Server, terms: Terms) -> Machine:
+    """Return the entry of a server that Nova shows."""
+    row = server_record.row(server)
     result, status = row.acquire
     message = row.reason
-    address = server_record.private_address(record, rules.networks)
+    address = server_record.private_address(server, terms.networks)
     if result == states.SUCCEED and not address:
         result, message = states.EXECUTING, "it has no fixed address yet"
-    elif result == states.SUCCEED and server_record.lacks_floating_ip(record):
-        reasons = ("it has no floating IP yet", str(record.get(server_record.WHY_NO_FLOATING_IP, "")))
-        result, message = states.EXECUTING, ": ".join(filter(None, reasons))
-    if result == states.EXECUTING and overdue:
+    elif result == states.SUCCEED and server_record.lacks_floating_ip(server):
+        trouble = terms.floating_ip_trouble.get(str(server["id"]))
+        result, message = states.EXECUTING, "it has no floating IP yet" + (f": {trouble}" if trouble else "")
+    if result == states.EXECUTING and terms.overdue:
         result = states.FAIL
-        message = f"not ready after {timeout} s: {server_record.state(record)}" + (f", {message}" if message else "")
+        message = f"not ready after {terms.timeout} s: {state_and(message, server)}"
     elif result == states.FAIL:
-        message = because(message, record)
-    return entry(record, result, status, message, address, fallback_time)
+        message = because(message, server)
+    return entry(server, result, status, message, address, terms.requested_at)
 
 
-def lost(planned: Planned, found: Server | None, tag: str, fallback_time: int) -> Machine:
-    """Return the entry of an expected machine that is gone, or that somebody took out of the request."""
-    status: MachineStatus | None
-    if found is GONE:
-        message, status = "the server is gone: Nova does not know its id any more", states.TERMINATED
-    else:
-        message, status = f"the server does not carry the tag {tag} any more", None
-    return bare(planned.machine_id, planned.name, states.FAIL, status, message, fallback_time)
+def unlisted(planned: Planned, server: Server | None, tag: str, terms: Terms) -> Machine:
+    """Return the entry of an expected machine that the list lacks and that was queried by its id."""
+    if server is GONE:
+        message = "the server is gone: Nova no longer knows its id"
+        return bare(planned.machine_id, planned.name, states.FAIL, states.TERMINATED, message, terms.requested_at)
+    if "tags" in server and not server_record.carries(server, tag):
+        message = f"the server no longer carries the tag {tag}"
+        return bare(planned.machine_id, planned.name, states.FAIL, None, message, terms.requested_at)
+    # the record of a server in a down cell has no name
+    return acquired({"name": planned.name, **server}, terms)
 
 
-def unseen(planned: Planned, overdue: bool, timeout: int, fallback_time: int) -> list[Machine]:
+def unseen(planned: Planned, terms: Terms) -> list[Machine]:
     """Return the entry, if any, of a planned machine that Nova has not shown."""
     if planned.message:
-        return [bare(planned.name, planned.name, states.FAIL, None, planned.message, fallback_time)]
+        return [bare(planned.name, planned.name, states.FAIL, None, planned.message, terms.requested_at)]
     if planned.machine_id:
-        # it could not be asked for: no proof of anything, whatever the time
-        return [bare(planned.machine_id, planned.name, states.EXECUTING, None, "", fallback_time)]
-    if overdue:
-        message = f"no server of this name after {timeout} s: it was never created"
-        return [bare(planned.name, planned.name, states.FAIL, None, message, fallback_time)]
+        # its query failed, which proves nothing, however late it is
+        return [bare(planned.machine_id, planned.name, states.EXECUTING, None, "", terms.requested_at)]
+    if terms.overdue:
+        message = f"no server of this name after {terms.timeout} s: it was never created"
+        return [bare(planned.name, planned.name, states.FAIL, None, message, terms.requested_at)]
     return []
 
 
-def acquire_status(
-    request_id: str, machines: list[Machine], expected: int, overdue: bool, timeout: int
-) -> RequestStatus:
-    """Sum the machines up. Fewer than expected are waited for until the deadline."""
+def acquire_status(request_id: str, machines: list[Machine], expected: int, terms: Terms) -> RequestStatus:
+    """Sum up the machines. Missing ones are waited for until the deadline."""
     missing = expected - len(machines)
-    results = [entry["result"] for entry in machines]
+    results = [machine["result"] for machine in machines]
     status: Status
     message = ""
-    if states.EXECUTING in results or (missing > 0 and not overdue):
+    if states.EXECUTING in results or (missing > 0 and not terms.overdue):
         status = "running"
     elif missing > 0:
         status = "complete_with_error"
-        message = f"{missing} of {expected} machines did not appear within {timeout} s"
+        message = f"{missing} of {expected} machines did not appear within {terms.timeout} s"
     elif states.FAIL in results:
         status = "complete_with_error"
         message = summary(machines)
@@ -184,14 +193,14 @@ def acquire_status(
 
 
 def returned(request_id: str, request: ReturnRequest, seen: LookedUp, now: float) -> RequestStatus:
-    """Answer for a return: a machine has `succeed` when Nova says that its server is gone.
+    """Answer a return request: a machine has `succeed` when Nova says that its server is gone.
 
     `seen` holds what Nova says of each machine id; one that is neither there nor recorded as gone is `executing`.
     """
     seen = {**seen, **dict.fromkeys(request.gone, GONE)}
     overdue = now >= request.requested_at + request.timeout
-    machines = [given_back(one, seen, overdue, request.timeout) for one in request.machines]
-    results = [entry["result"] for entry in machines]
+    machines = [returned_machine(machine, seen, overdue, request.timeout) for machine in request.machines]
+    results = [machine["result"] for machine in machines]
     status: Status
     message = ""
     if states.EXECUTING in results:
@@ -203,32 +212,29 @@ def returned(request_id: str, request: ReturnRequest, seen: LookedUp, now: float
     return {"requestId": request_id, "status": status, "message": message, "machines": machines}
 
 
-def given_back(one: Returned, seen: LookedUp, overdue: bool, timeout: int) -> Machine:
-    """Return the entry of one machine whose return was asked for."""
-    if one.machine_id not in seen:
-        return as_recorded(one, states.EXECUTING, None, "")
-    record = seen[one.machine_id]
-    if record is GONE:
-        return as_recorded(one, states.SUCCEED, states.TERMINATED, "")
-    row = server_record.row(record)
+def returned_machine(machine: Returned, seen: LookedUp, overdue: bool, timeout: int) -> Machine:
+    """Return the entry of one machine of a return request."""
+    if machine.machine_id not in seen:
+        return as_recorded(machine, states.EXECUTING, None, "")
+    server = seen[machine.machine_id]
+    if server is GONE:
+        return as_recorded(machine, states.SUCCEED, states.TERMINATED, "")
+    row = server_record.row(server)
     result, status = row.returned
-    message = because(row.reason, record)
+    message = because(row.reason, server)
     if result == states.SUCCEED:
         message = ""
-    elif server_record.is_foreign(record):
-        result, message = states.FAIL, "the server carries no tag of hfstack: it is not ours, and left alone"
-    elif server_record.is_locked(record) and status != states.SHUTTING_DOWN:
-        result, message = (
-            states.FAIL,
-            "somebody locked the server (openstack server lock): it cannot be deleted",
-        )
+    elif server_record.is_foreign(server):
+        result, message = states.FAIL, "the server carries no hfstack tag, so hfstack does not delete it"
+    elif server_record.is_locked(server) and status != states.SHUTTING_DOWN:
+        result, message = states.FAIL, "the server is locked (openstack server lock), so it cannot be deleted"
     elif overdue and states.has_deadline(row):
         result = states.FAIL
-        message = f"not gone after {timeout} s: {server_record.state(record)}" + (f", {message}" if message else "")
-    found = as_recorded(one, result, status, message)
-    if not found["privateIpAddress"]:
-        found["privateIpAddress"] = server_record.private_address(record)
-    return found
+        message = f"not deleted after {timeout} s: {state_and(message, server)}"
+    built = as_recorded(machine, result, status, message)
+    if not built["privateIpAddress"]:
+        built["privateIpAddress"] = server_record.private_address(server)
+    return built
 
 
 # When nothing can be known
@@ -241,12 +247,12 @@ def unanswered(request_id: str, request: AcquireRequest | ReturnRequest | None, 
     if isinstance(request, ReturnRequest):
         machines = returned(request_id, request, {}, before_any_deadline)["machines"]
     elif request:
-        machines = acquire(request_id, request, (), {}, Rules(), before_any_deadline)["machines"]
+        machines = acquire(request_id, request, (), {}, {}, Rules(), before_any_deadline)["machines"]
     return {"requestId": request_id, "status": "running", "message": reason, "machines": machines}
 
 
 def unknown(request_id: str, reason: str) -> RequestStatus:
-    """Answer for an id that names no request of ours."""
+    """Answer for an id that is no request of hfstack."""
     return {"requestId": request_id, "status": "complete_with_error", "message": reason, "machines": []}
 
 
@@ -254,13 +260,13 @@ def unknown(request_id: str, reason: str) -> RequestStatus:
 
 
 def entry(
-    record: Server, result: Result, status: MachineStatus | None, message: str, address: str, fallback_time: int
+    server: Server, result: Result, status: MachineStatus | None, message: str, address: str, fallback_time: int
 ) -> Machine:
-    """Build the entry of a server that was seen."""
-    launched = server_record.launch_time(record)
+    """Build a machine's entry from its server."""
+    launched = server_record.launch_time(server)
     built: Machine = {
-        "machineId": str(record["id"]),
-        "name": server_record.host_name(record),
+        "machineId": str(server["id"]),
+        "name": server_record.host_name(server),
         "result": result,
         "privateIpAddress": address,
         "launchtime": fallback_time if launched is None else launched,
@@ -268,7 +274,7 @@ def entry(
     }
     if status is not None:
         built["status"] = status
-    public = server_record.public_address(record)
+    public = server_record.public_address(server)
     if public:
         built["publicIpAddress"] = public
     return built
@@ -277,24 +283,29 @@ def entry(
 def bare(
     machine_id: str, server_name: str, result: Result, status: MachineStatus | None, message: str, time: int
 ) -> Machine:
-    """Build the entry of a machine of which only the plan is known."""
+    """Build the entry of a machine whose server is not shown."""
     return entry({"id": machine_id, "name": server_name}, result, status, message, "", time)
 
 
-def as_recorded(one: Returned, result: Result, status: MachineStatus | None, message: str) -> Machine:
-    """Build the entry of a returned machine from what was recorded when its return was asked for."""
-    built = bare(one.machine_id, one.name or one.machine_id, result, status, message, one.launch_time)
-    built["privateIpAddress"] = one.private_address
+def as_recorded(machine: Returned, result: Result, status: MachineStatus | None, message: str) -> Machine:
+    """Build the entry of a returned machine from the record of its return."""
+    built = bare(machine.machine_id, machine.name or machine.machine_id, result, status, message, machine.launch_time)
+    built["privateIpAddress"] = machine.private_address
     return built
 
 
-def because(why: str, record: Server) -> str:
+def because(why: str, server: Server) -> str:
     """Add Nova's own reason to ours."""
-    return ": ".join(part for part in (why, server_record.fault(record)) if part)
+    return ": ".join(part for part in (why, server_record.fault(server)) if part)
+
+
+def state_and(message: str, server: Server) -> str:
+    """Name the server's state, with the message if there is one."""
+    return ", ".join(part for part in (server_record.state(server), message) if part)
 
 
 def summary(machines: Iterable[Machine]) -> str:
     """Say in one line how many machines failed, and why the first did."""
     entries = list(machines)
-    failed = [one for one in entries if one["result"] == states.FAIL]
+    failed = [machine for machine in entries if machine["result"] == states.FAIL]
     return f"{len(failed)} of {len(entries)} machines failed; {failed[0]['name']}: {failed[0]['message']}"

@@ -81,7 +81,7 @@ def test_a_key_says_what_it_means_and_which_words_there_are() -> None:
 
 
 def acquired(*servers: dict[str, Any], facts: AcquireRequest | None = None) -> schema.RequestStatus:
-    return status.acquire(REQUEST, facts, servers, {}, Rules(), SOON)
+    return status.acquire(REQUEST, facts, servers, {}, {}, Rules(), SOON)
 
 
 def return_request() -> ReturnRequest:

@@ -159,7 +159,7 @@ def test_facts_that_cannot_be_read_conclude_nothing(ask: Ask, site: Site, cloud:
 
 def test_a_return_of_which_nothing_is_recorded_is_unknown(ask: Ask, cloud: Cloud) -> None:
     found = ask(RETURN)
-    assert (found["status"], found["message"]) == ("complete_with_error", "nothing is recorded of this return")
+    assert (found["status"], found["message"]) == ("complete_with_error", "there is no record of this return")
     assert cloud.logins == []
 
 
@@ -175,7 +175,7 @@ def test_an_id_without_servers_is_unknown_only_while_every_cell_is_up(ask: Ask, 
 @pytest.mark.parametrize("request_id", ["x" * 58, "req/1", "räq", "req 1", "a,b"])
 def test_an_id_that_no_tag_can_carry_is_unknown_without_asking(ask: Ask, cloud: Cloud, request_id: str) -> None:
     found = ask(request_id)
-    assert (found["status"], found["message"]) == ("complete_with_error", "this id names no request of hfstack")
+    assert (found["status"], found["message"]) == ("complete_with_error", "this is not the id of an hfstack request")
     assert cloud.logins == []
 
 
@@ -245,7 +245,7 @@ def test_neutron_in_trouble_is_a_line_in_the_log(ask: Ask, site: Site, cloud: Cl
     cloud.ports = answer(500, {"NeutronError": {"message": "no database"}})
     found = ask(REQUEST)
     assert (found["status"], found["message"]) == ("running", "")
-    assert f"{server_id(1)} shows no address, and Neutron cannot be asked: " in site.logged()
+    assert f"{server_id(1)} shows no address, and querying Neutron failed: " in site.logged()
     assert "Neutron is in trouble: 500 no database" in site.logged()
 
 

@@ -68,4 +68,4 @@ def test_a_delete_that_ends_in_error_is_a_failure_only_at_the_deadline(cloud: Cl
     trying, failed = site.poll(young, old)
     assert [one["result"] for one in trying["machines"]] == ["executing"]
     assert [one["result"] for one in failed["machines"]] == ["fail"]
-    assert "not gone after 1800 s" in failed["machines"][0]["message"]
+    assert "not deleted after 1800 s" in failed["machines"][0]["message"]

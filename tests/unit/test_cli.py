@@ -77,7 +77,7 @@ def test_the_answer_is_utf_8_whatever_the_locale(tmp_path: Path, env: dict[str, 
     assert found == {
         "requestId": "räq ?",
         "status": "complete_with_error",
-        "message": "this id names no request of hfstack",
+        "message": "this is not the id of an hfstack request",
         "machines": [],
     }
 

@@ -14,11 +14,12 @@ import pytest
 
 from hfstack import states
 from hfstack.rules import status
-from hfstack.rules.status import Rules
+from hfstack.rules.status import Terms
 from hfstack.store import facts
 from tests.unit.records import RETURN, STATUSES, server
 
 NOW = 0.0
+TERMS = Terms((), requested_at=0, timeout=1800, overdue=False, floating_ip_trouble={})
 
 
 class Fact(NamedTuple):
@@ -57,14 +58,14 @@ def test_the_facts_are_complete() -> None:
 @EACH_FACT
 def test_acquire_follows_the_facts(fact: Fact) -> None:
     record = server(status=fact.status, vm=fact.vm_state, task=fact.task_state)
-    machine = status.acquired(record, Rules(), overdue=False, timeout=1800, fallback_time=0)
+    machine = status.acquired(record, TERMS)
     assert (machine["result"], machine.get("status")) == (fact.req_result.removesuffix("+"), fact.req_machine_status)
 
 
 @EACH_FACT
 def test_acquire_succeeds_only_with_an_address(fact: Fact) -> None:
     record = server(status=fact.status, vm=fact.vm_state, task=fact.task_state, addresses={"grid": []})
-    machine = status.acquired(record, Rules(), overdue=False, timeout=1800, fallback_time=0)
+    machine = status.acquired(record, TERMS)
     assert machine["result"] == fact.req_result.replace("succeed+", "executing")
 
 
@@ -72,14 +73,14 @@ def test_acquire_succeeds_only_with_an_address(fact: Fact) -> None:
 def test_return_follows_the_facts(fact: Fact) -> None:
     record = server(status=fact.status, vm=fact.vm_state, task=fact.task_state)
     one = facts.Returned(record["id"], record["name"], "", 0)
-    machine = status.given_back(one, {record["id"]: record}, overdue=False, timeout=1800)
+    machine = status.returned_machine(one, {record["id"]: record}, overdue=False, timeout=1800)
     assert (machine["result"], machine.get("status")) == (fact.ret_result.removesuffix("*"), fact.ret_machine_status)
 
 
 @EACH_FACT
 def test_whatever_is_executing_fails_at_the_deadline(fact: Fact) -> None:
     record = server(status=fact.status, vm=fact.vm_state, task=fact.task_state)
-    acquired = status.acquired(record, Rules(), overdue=True, timeout=1800, fallback_time=0)
+    acquired = status.acquired(record, TERMS._replace(overdue=True))
     asked = facts.ReturnRequest(0, 1, (facts.Returned(record["id"], record["name"], "", 0),))
     given_back = status.returned(RETURN, asked, {record["id"]: record}, now=1)["machines"][0]
     assert acquired["result"] == fact.req_result.removesuffix("+").replace("executing", "fail")

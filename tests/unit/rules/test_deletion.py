@@ -38,7 +38,7 @@ EVERY_TASK = sorted(states.DELETING or ()) + sorted(states.COMING_BACK or ()) + 
 
 def doomed(asked: AcquireRequest | None, *servers: Server, now: float = SOON) -> list[Failed]:
     """Answer for servers that are listed, and decide upon the answer."""
-    found = status.acquire(REQUEST, asked, servers, {}, Rules(), now)
+    found = status.acquire(REQUEST, asked, servers, {}, {}, Rules(), now)
     return deletion.of_acquire(REQUEST, "bank", asked, servers, found["machines"])
 
 
@@ -162,7 +162,7 @@ def test_whatever_nova_shows_only_what_failed_is_deleted(
     servers: list[Server], asked: AcquireRequest | None, overdue: bool
 ) -> None:
     now = LATE if overdue else SOON
-    answer = status.acquire(REQUEST, asked, servers, {}, Rules(), now)
+    answer = status.acquire(REQUEST, asked, servers, {}, {}, Rules(), now)
     failures = {one["machineId"]: one["message"] for one in answer["machines"] if one["result"] == states.FAIL}
     for one in doomed(asked, *servers, now=now):
         assert one.message

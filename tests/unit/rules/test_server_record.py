@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from hfstack.config.template import Template
 from hfstack.rules import server_record, status
-from hfstack.rules.status import Rules
+from hfstack.rules.status import Terms
 from tests.unit.records import CREATED_AT, FLOATING, FLOATING_V6, LAUNCHED_AT, V4, V6, down_cell, failed, server
 from tests.unit.shapes import RECORDS, assert_is_machine
 from tests.unit.small import small
@@ -256,5 +256,5 @@ def test_a_status_of_the_wrong_type_is_an_unheard_of_one(status: object) -> None
 
 @given(record=RECORDS, overdue=st.booleans())
 def test_any_record_gives_an_entry_with_all_that_is_mandatory(record: dict[str, Any], overdue: bool) -> None:
-    entry = status.acquired(record, Rules(("grid",)), overdue, 1800, 0)
+    entry = status.acquired(record, Terms(("grid",), 0, 1800, overdue, {}))
     assert_is_machine(entry)

@@ -57,8 +57,9 @@ def acquire(
     looked_up: status.LookedUp | None = None,
     now: float = SOON,
     rules: Rules | None = None,
+    floating_ip_trouble: dict[str, str] | None = None,
 ) -> RequestStatus:
-    return status.acquire(REQUEST, facts, servers, looked_up or {}, rules or Rules(), now)
+    return status.acquire(REQUEST, facts, servers, looked_up or {}, floating_ip_trouble or {}, rules or Rules(), now)
 
 
 def only(found: RequestStatus) -> Machine:
@@ -135,12 +136,6 @@ WHY = "Neutron is in trouble: 503"
     ("shown", "result", "message"),
     [
         pytest.param({"addresses": {"grid": [V4]}}, "executing", "it has no floating IP yet", id="none"),
-        pytest.param(
-            {"addresses": {"grid": [V4]}, server_record.WHY_NO_FLOATING_IP: WHY},
-            "executing",
-            f"it has no floating IP yet: {WHY}",
-            id="and why",
-        ),
         pytest.param({"addresses": {"grid": []}}, "executing", "it has no fixed address yet", id="no address at all"),
         pytest.param({"addresses": {"grid": [FLOATING]}}, "executing", "it has no fixed address yet", id="no fixed"),
         pytest.param({"addresses": {"grid": [V4], "b": [FLOATING]}}, "succeed", "", id="both"),
@@ -156,9 +151,21 @@ def test_a_machine_that_is_to_have_a_floating_ip_is_ready_with_it(
     assert (found["result"], found["message"]) == (result, message)
 
 
+@pytest.mark.parametrize(
+    ("trouble", "message"),
+    [
+        pytest.param({server_id(1): WHY}, f"it has no floating IP yet: {WHY}", id="its own"),
+        pytest.param({server_id(2): WHY}, "it has no floating IP yet", id="another server's"),
+    ],
+)
+def test_the_answer_says_why_a_floating_ip_is_not_attached(trouble: dict[str, str], message: str) -> None:
+    found = only(acquire(asked(planned()), [server(metadata=WANTS_FLOATING)], floating_ip_trouble=trouble))
+    assert (found["result"], found["message"]) == ("executing", message)
+
+
 def test_a_floating_ip_is_waited_for_until_the_deadline() -> None:
-    record = server(metadata=WANTS_FLOATING) | {server_record.WHY_NO_FLOATING_IP: WHY}
-    found = only(acquire(asked(planned()), [record], now=CREATED_AT + 1800))
+    record = server(metadata=WANTS_FLOATING)
+    found = only(acquire(asked(planned()), [record], now=CREATED_AT + 1800, floating_ip_trouble={record["id"]: WHY}))
     assert (found["result"], found["message"]) == (
         "fail",
         f"not ready after 1800 s: ACTIVE, it has no floating IP yet: {WHY}",
@@ -261,14 +268,14 @@ def test_an_unlisted_server_that_could_not_be_asked_for_is_executing_whatever_th
 def test_a_server_that_nova_does_not_know_any_more_is_a_failure() -> None:
     entry = only(acquire(asked(planned()), looked_up={server_id(1): status.GONE}))
     assert (entry["result"], entry.get("status")) == ("fail", "terminated")
-    assert entry["message"] == "the server is gone: Nova does not know its id any more"
+    assert entry["message"] == "the server is gone: Nova no longer knows its id"
     assert (entry["machineId"], entry["launchtime"]) == (server_id(1), CREATED_AT)
 
 
 def test_a_server_that_lost_its_tag_is_a_failure() -> None:
     found = acquire(asked(planned()), looked_up={server_id(1): server(tags=["hostfactory"])})
     assert only(found)["result"] == "fail"
-    assert only(found)["message"] == f"the server does not carry the tag {TAG} any more"
+    assert only(found)["message"] == f"the server no longer carries the tag {TAG}"
     assert "status" not in only(found)
 
 
@@ -370,7 +377,7 @@ def test_a_failure_on_record_of_another_server_of_the_same_name_is_not_the_machi
 def test_without_facts_and_servers_the_id_is_unknown() -> None:
     found = acquire(None)
     assert (found["status"], found["machines"]) == ("complete_with_error", [])
-    assert found["message"] == "no server carries the tag of this request, and nothing is recorded of it"
+    assert found["message"] == "no server carries this request's tag, and there is no record of the request"
 
 
 def test_by_tag_alone_what_is_seen_is_what_is_expected() -> None:
@@ -464,7 +471,7 @@ def test_a_server_that_is_not_there_any_more_was_returned() -> None:
             server(locked=True),
             "fail",
             "running",
-            "somebody locked the server (openstack server lock): it cannot be deleted",
+            "the server is locked (openstack server lock), so it cannot be deleted",
             id="locked",
         ),
         pytest.param(
@@ -478,14 +485,14 @@ def test_a_server_that_is_not_there_any_more_was_returned() -> None:
             server(tags=["team:web"]),
             "fail",
             "running",
-            "the server carries no tag of hfstack: it is not ours, and left alone",
+            "the server carries no hfstack tag, so hfstack does not delete it",
             id="foreign",
         ),
         pytest.param(
             server(tags=[]),
             "fail",
             "running",
-            "the server carries no tag of hfstack: it is not ours, and left alone",
+            "the server carries no hfstack tag, so hfstack does not delete it",
             id="untagged",
         ),
     ],
@@ -516,7 +523,7 @@ def test_a_return_that_lasts_too_long_fails_with_the_state() -> None:
     assert only(returned(server(task="deleting"), now=LATE - 1))["result"] == "executing"
     entry = only(returned(server(task="deleting"), now=LATE))
     assert entry["result"] == "fail"
-    assert entry["message"] == "not gone after 1800 s: ACTIVE/deleting, the server is being deleted"
+    assert entry["message"] == "not deleted after 1800 s: ACTIVE/deleting, the server is being deleted"
 
 
 @pytest.mark.parametrize("record", [down_cell(), server(status="ARCHIVED")], ids=["down-cell", "unheard-of"])
@@ -539,7 +546,7 @@ def test_the_recorded_address_is_kept_while_the_server_leaves() -> None:
 
 def test_an_address_that_was_not_recorded_is_taken_from_the_server() -> None:
     one = Returned(server_id(1), "", "", 0)
-    entry = status.given_back(one, {server_id(1): server()}, overdue=False, timeout=1800)
+    entry = status.returned_machine(one, {server_id(1): server()}, overdue=False, timeout=1800)
     assert (entry["privateIpAddress"], entry["name"]) == ("10.0.0.7", server_id(1))
 
 
