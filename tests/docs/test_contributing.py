@@ -37,6 +37,11 @@ def test_a_commit_is_checked_by_what_make_check_uses(tool: str) -> None:
     assert locked[1] == pinned[1]
 
 
+def test_githubs_files_are_yaml() -> None:
+    for path in (ROOT / ".github").rglob("*.yml"):
+        assert isinstance(yaml.safe_load(path.read_text("utf-8")), dict), path
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_actions_are_pinned_by_commit(path: Path) -> None:
     text = path.read_text("utf-8")
