@@ -33,20 +33,14 @@ BETTER = {
 """By a pattern of words, in which a blank is a gap: what to write instead."""
 
 NOT_YET = {
-    "build": 2,
-    "build/linux": 2,
-    "docs/schemas": 1,
-    "hfstack": 6,
     "hfstack/actions": 9,
     "hfstack/admin": 19,
     "hfstack/cloud": 6,
     "hfstack/commands": 15,
-    "hfstack/config": 1,
-    "hfstack/rules": 28,
+    "hfstack/rules": 26,
     "hfstack/sandbox": 10,
     "packaging": 1,
     "packaging/msi": 1,
-    "pyproject.toml": 1,
     "tests": 1,
     "tests/frozen": 1,
     "tests/http": 27,
@@ -54,7 +48,7 @@ NOT_YET = {
     "tests/sandbox": 3,
     "tests/scenarios": 22,
     "tests/tools": 2,
-    "tests/unit": 42,
+    "tests/unit": 40,
     "tests/windows": 3,
 }
 """How many such words a room still has at most. It only shrinks."""
