@@ -49,13 +49,27 @@ def open_access(
 
 
 def files_of(environment: Environment, settings: Settings, env: Mapping[str, str]) -> list[str]:
-    """Return the files that say what to do and how to log in, and those that would say it if they were there."""
-    own = (os.path.join(environment.confdir, "clouds.yaml"), find_own_file(settings, environment.confdir) or "")
+    """Return the files that say what to do and how to log in, and those that would say it if they existed.
+
+    A file that is searched in the working directory has a relative path.
+    """
+    own_file = find_own_file(settings, environment.confdir)
+    own = (os.path.join(environment.confdir, "clouds.yaml"), own_file or "")
     secure = (os.path.join(os.path.dirname(one), "secure.yaml") for one in own if one)
-    named = (env.get(f"OS_CLIENT_{kind}_FILE", "") for kind in ("CONFIG", "SECURE", "VENDOR"))
-    usual = (*loader.CONFIG_FILES, *loader.SECURE_FILES, *loader.VENDOR_FILES)
+    if own_file:
+        searched = vendor_files_elsewhere()
+    else:
+        usual = (*loader.CONFIG_FILES, *loader.SECURE_FILES, *loader.VENDOR_FILES)
+        here = loader.CONFIG_SEARCH_PATH[0]
+        searched = [env.get(f"OS_CLIENT_{kind}_FILE", "") for kind in ("CONFIG", "SECURE", "VENDOR")]
+        searched += [os.path.basename(one) if os.path.dirname(one) == here else one for one in usual]
     settings_files = candidate_paths(environment, "prov_config.json")
-    return [path for path in dict.fromkeys((*settings_files, *own, *secure, *named, *usual)) if path]
+    return [path for path in dict.fromkeys((*settings_files, *own, *secure, *searched)) if path]
+
+
+def vendor_files_elsewhere() -> list[str]:
+    """Return where openstacksdk looks for vendor profiles, but for the working directory, which it searches first."""
+    return [one for one in loader.VENDOR_FILES if os.path.dirname(one) in loader.CONFIG_SEARCH_PATH[1:]]
 
 
 def prepare_login(config: OpenStackConfig, name: str, settings: Settings, where: str) -> CloudRegion:
@@ -84,7 +98,10 @@ def find_own_file(settings: Settings, confdir: str) -> str | None:
 
 
 def read_config(own_file: str | None) -> OpenStackConfig:
-    """Read the provider's file alone, else what openstacksdk finds in its usual places and in OS_* variables."""
+    """Read only the provider's own file, else what openstacksdk finds in its usual places and in OS_* variables.
+
+    With a file of its own a provider has the same cloud in every working directory.
+    """
     names: dict[str, Any] = {"app_name": "hfstack", "app_version": __version__}
     if own_file is None:
         for paths in (loader.CONFIG_FILES, loader.SECURE_FILES):
@@ -95,7 +112,10 @@ def read_config(own_file: str | None) -> OpenStackConfig:
     check_yaml(own_file)
     if os.path.exists(secure):
         check_yaml(secure)
-    return OpenStackConfig(config_files=[own_file], secure_files=[secure], load_envvars=False, **names)
+    vendor = vendor_files_elsewhere()
+    return OpenStackConfig(
+        config_files=[own_file], secure_files=[secure], vendor_files=vendor, load_envvars=False, **names
+    )
 
 
 def check_yaml(path: str) -> None:

@@ -74,7 +74,7 @@ def save(
     if not path or began >= known.expires - MARGIN:
         return
     try:
-        files = [os.path.abspath(one) for one in files]
+        files = list(files)
         if any(CHANGED(one) > began for one in files if os.path.exists(one)):
             return  # this call may have read the file as it was before
         document = {"key": key(environment, env, files), "made": began, "files": files, "known": known._asdict()}
@@ -127,10 +127,15 @@ def is_private(status: os.stat_result) -> bool:
 
 
 def key(environment: Environment, env: Mapping[str, str], files: Iterable[str]) -> list[object]:
-    """Return everything that the cached access depends on, as JSON returns it."""
+    """Return everything that the cached access depends on, as JSON returns it.
+
+    It includes the working directory only if one of the files has a relative path.
+    """
+    files = list(files)
     states = [[one, *identity(one)] for one in files]
     where = [env.get(name) for name in PLACES]
-    return [__version__, environment.provider, environment.confdir, os.getcwd(), where, digest(env), states]
+    folder = "" if all(map(os.path.isabs, files)) else os.getcwd()
+    return [__version__, environment.provider, environment.confdir, folder, where, digest(env), states]
 
 
 def identity(path: str) -> tuple[int, ...]:

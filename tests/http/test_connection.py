@@ -278,6 +278,33 @@ def test_two_providers_keep_two_files(warm: Polled) -> None:
     assert len(list((warm.site.workdir / "cache").iterdir())) == 2
 
 
+def test_with_a_clouds_yaml_of_its_own_one_login_serves_every_working_directory(
+    warm: Polled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("clouds.yaml", "secure.yaml", "clouds-public.yaml"):
+        (tmp_path / name).write_text("not for this provider", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert warm.poll() == WARM
+    warm.site.forget_login()
+    assert warm.poll() == COLD
+    monkeypatch.chdir(tmp_path.parent)
+    assert warm.poll() == WARM
+
+
+def test_without_one_each_working_directory_has_a_login_of_its_own(
+    request_: Polled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clouds = request_.site.confdir / "clouds.yaml"
+    content = clouds.read_bytes()
+    clouds.unlink()
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "clouds.yaml").write_bytes(content)
+        monkeypatch.chdir(folder)
+        assert [request_.poll(), request_.poll()] == [COLD, WARM]
+
+
 # Logins and ways that a token alone does not stand for
 
 

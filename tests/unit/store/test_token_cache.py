@@ -205,9 +205,18 @@ def test_it_is_not_used_without_a_variable_that_it_was_made_with(kept: Kept) -> 
         assert kept.load({one: value for one, value in ENV.items() if one != name}) is None
 
 
-def test_it_is_not_used_in_another_working_directory(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_used_in_every_working_directory(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(kept.environment.confdir)
-    assert kept.load() is None, "clouds.yaml is searched there"
+    assert kept.load() == kept.known
+
+
+def test_with_a_relative_path_it_is_used_only_in_its_working_directory(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token_cache.save(kept.environment, ENV, kept.now + 1, kept.known, [str(kept.clouds), "clouds.yaml"])
+    assert kept.load() == kept.known
+    monkeypatch.chdir(kept.environment.confdir)
+    assert kept.load() is None, "clouds.yaml is another file here"
 
 
 def test_it_is_not_used_for_another_configuration_folder(kept: Kept) -> None:
