@@ -1,6 +1,6 @@
-"""A provider without a cloud, that breaks one rule: `python broken_provider.py FOLDER FAULT COMMAND -f FILE`.
+"""A provider without a cloud that violates one rule: `python broken_provider.py FOLDER FAULT COMMAND -f FILE`.
 
-It keeps what it was asked for in the folder. Standard library only, as it is started for each question.
+It keeps its state in the folder. It uses only the standard library, since every call starts it anew.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 
 class Answer:
-    """What is about to be printed."""
+    """The answer that will be printed."""
 
     def __init__(self, state: dict[str, Any], request_id: str) -> None:
         self.state = state
@@ -38,14 +38,14 @@ class Answer:
         return list(self.state.get("lost", []))
 
     def ask(self, command: str, question: dict[str, Any]) -> None:
-        """Answer as a good provider does; what is asked for is there at the second poll."""
+        """Answer as a good provider does; machines are ready, or deleted, at the second poll."""
         if command == "getAvailableTemplates":
             attributes = {"type": ["String", "X86_64"], "ncpus": ["Numeric", "1"], "nram": ["Numeric", "512"]}
             template = {"templateId": "only", "maxNumber": 5, "attributes": attributes}
             self.document = {"templates": [template], "message": ""}
         elif command == "requestMachines":
             self.state["count"] = question["template"]["machineCount"]
-            self.document = {"requestId": "req-1", "message": "asked for"}
+            self.document = {"requestId": "req-1", "message": "requested"}
         elif command == "getRequestStatus" and not self.request_id:
             self.document, self.exit_code = {"message": "requestId is missing"}, 1
         elif command == "getRequestStatus":
@@ -62,32 +62,32 @@ class Answer:
         """Answer for one request."""
         polls = self.state.setdefault("polls", {})
         polls[self.request_id] = polls.get(self.request_id, 0) + 1
-        over, going = polls[self.request_id] > 1, self.request_id == "ret-1"
-        lost = self.lost if over and not going else []
+        over, returning = polls[self.request_id] > 1, self.request_id == "ret-1"
+        lost = self.lost if over and not returning else []
         machines = [
             {
                 "machineId": f"id-{number}",
                 "name": f"host-{number}",
                 "result": "fail" if number in lost else "succeed" if over else "executing",
-                "status": "terminated" if (over and going) or number in lost else "running",
-                "privateIpAddress": f"10.0.0.{number}" if over or going else "",
+                "status": "terminated" if (over and returning) or number in lost else "running",
+                "privateIpAddress": f"10.0.0.{number}" if over or returning else "",
                 "launchtime": 1772357420,
-                "message": "its host is on fire" if number in lost else "",
+                "message": "no valid host" if number in lost else "",
             }
             for number in range(self.state["count"])
         ]
         status = "running" if not over else "complete_with_error" if lost else "complete"
-        message = "its host is on fire" if lost else ""
+        message = "no valid host" if lost else ""
         return {"requestId": self.request_id, "status": status, "message": message, "machines": machines}
 
-    def put(self) -> None:
+    def print(self) -> None:
         """Print it."""
         sys.stderr.write(self.stderr)
         sys.stdout.write(json.dumps(self.document) + self.end)
 
 
 def hang(_: Answer) -> None:
-    """Never answer, nor does what was started."""
+    """Never answer; neither does the child."""
     os.fork()
     signal.pause()
 
@@ -97,7 +97,7 @@ def interrupt(_: Answer) -> None:
     os.kill(os.getppid(), signal.SIGINT)
 
 
-def again(answer: Answer) -> None:
+def twice(answer: Answer) -> None:
     answer.end = "\n" + json.dumps(answer.document) + "\n"
 
 
@@ -155,10 +155,10 @@ def lose(answer: Answer) -> None:
 
 def lose_and_report(answer: Answer) -> None:
     lose(answer)
-    take_back(answer)
+    report(answer)
 
 
-def take_back(answer: Answer) -> None:
+def report(answer: Answer) -> None:
     answer.document["requests"] = [{"machine": "host-1", "machineId": "id-1", "gracePeriod": 0}]
 
 
@@ -170,7 +170,7 @@ FAULTS: dict[str, tuple[str, Callable[[Answer], None]]] = {
     "request-hangs": ("requestMachines", hang),
     "request-warns": ("requestMachines", warn),
     "request-interrupted": ("requestMachines", interrupt),
-    "two-documents": ("getRequestStatus of req-1", again),
+    "two-documents": ("getRequestStatus of req-1", twice),
     "polls-hang": ("getRequestStatus of req-1", hang),
     "machine-forgotten": ("getRequestStatus of req-1", one_less),
     "address-missing": ("getRequestStatus of req-1", no_address),
@@ -181,16 +181,16 @@ FAULTS: dict[str, tuple[str, Callable[[Answer], None]]] = {
     "never-over": ("getRequestStatus of req-1", never_over),
     "machine-fails": ("requestMachines", lose),
     "machine-lost": ("getReturnRequests", lose_and_report),
-    "well-ones-reclaimed": ("getReturnRequests", take_back),
+    "working-one-reported": ("getReturnRequests", report),
     "return-refused": ("requestReturnMachines", refuse),
     "return-interrupted": ("getRequestStatus of ret-1", interrupt),
     "never-gone": ("getRequestStatus of ret-1", never_over),
 }
-"""Each fault: at which question, and what happens there."""
+"""Each fault: at which call, and what it does to the answer."""
 
 
 def main() -> None:
-    """Answer one question, wrongly if the fault is about it."""
+    """Answer one call, wrongly if the fault is about it."""
     folder, fault, command, _, path = sys.argv[1:]
     file = Path(folder, "state.json")
     state = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
@@ -204,7 +204,7 @@ def main() -> None:
     if where == (f"{command} of {request_id}" if command == "getRequestStatus" else command):
         spoil(answer)
         file.write_text(json.dumps(state), encoding="utf-8")
-    answer.put()
+    answer.print()
     sys.exit(answer.exit_code)
 
 

@@ -1,4 +1,4 @@
-"""`hfstack rehearse`: a good provider passes, a broken one is told so, and what was given is given back."""
+"""`hfstack rehearse`: a good provider passes, a broken one fails, and every machine is returned."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CLOUDS = {"clouds": {"only": {"auth": {"auth_url": "http://127.0.0.1:9/v3", "use
 
 
 class Rehearsed(NamedTuple):
-    """What came of a rehearsal with the broken provider."""
+    """The result of a rehearsal with the broken provider."""
 
     code: int
     output: str
@@ -35,7 +35,7 @@ class Rehearsed(NamedTuple):
 
 
 class Stage:
-    """A provider instance whose scripts break one rule."""
+    """A provider instance whose scripts violate one rule."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
@@ -46,7 +46,7 @@ class Stage:
         (folder / "clouds.yaml").write_text(json.dumps(CLOUDS), encoding="utf-8")
 
     def options(self, fault: str) -> list[str]:
-        """Write the scripts for the fault; return what is needed on the command line."""
+        """Write the scripts for the fault; return the command line's options."""
         for command in ANSWERS:
             words = [sys.executable, "-IS", broken_provider.__file__, str(self.folder), fault, command]
             path = self.scripts / f"{command}.sh"
@@ -54,8 +54,8 @@ class Stage:
             path.chmod(0o755)
         self.monkeypatch.setenv("HF_PROVIDER_ACTION_TIMEOUT", "2" if "hang" in fault else "60")
         folders = [f"--confdir={self.folder}", f"--workdir={self.folder}", f"--logdir={self.folder}"]
-        patience = "1" if fault in {"never-over", "never-gone"} else "120"
-        return [*folders, "--provider=bank", f"--scripts={self.scripts}", "--machines=3", f"--timeout={patience}"]
+        timeout = "1" if fault in {"never-over", "never-gone"} else "120"
+        return [*folders, "--provider=bank", f"--scripts={self.scripts}", "--machines=3", f"--timeout={timeout}"]
 
     def rehearse(self, fault: str, *options: str) -> Rehearsed:
         """Rehearse with the fault."""
@@ -64,7 +64,7 @@ class Stage:
         return Rehearsed(code, found.out, found.err, self.state())
 
     def state(self) -> dict[str, Any]:
-        """Return what the provider was asked for."""
+        """Return what the provider recorded."""
         file = self.folder / "state.json"
         return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
 
@@ -80,12 +80,12 @@ class Stage:
 
 @pytest.fixture
 def stage(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Stage:
-    """A stage whose machines are polled for without a pause."""
-    monkeypatch.setattr(rehearsal, "growing", lambda: itertools.repeat(0.0))
+    """A stage whose polls follow each other without a pause."""
+    monkeypatch.setattr(rehearsal, "pauses", lambda: itertools.repeat(0.0))
     return Stage(tmp_path, capsys, monkeypatch)
 
 
-EVERYTHING = ["id-0", "id-1", "id-2"]
+ALL = ["id-0", "id-1", "id-2"]
 
 
 def test_a_good_provider_passes(stage: Stage) -> None:
@@ -93,7 +93,7 @@ def test_a_good_provider_passes(stage: Stage) -> None:
     assert done.code == 0
     assert done.output.endswith("\n\nPASS: 3 machines created and returned; 11 of 11 answers valid.\n")
     assert done.errors == ""
-    assert done.state["returned"] == EVERYTHING
+    assert done.state["returned"] == ALL
 
 
 def test_one_machine_is_no_plural(stage: Stage) -> None:
@@ -109,36 +109,36 @@ def test_a_machine_that_the_cloud_takes_away_is_rightly_reported(stage: Stage) -
     assert done.state["polls"]["req-1"] == 4, "once more after getReturnRequests"
 
 
-def test_it_says_first_what_it_will_do(stage: Stage) -> None:
+def test_it_announces_what_it_will_do(stage: Stage) -> None:
     done = stage.rehearse("none")
-    announced, _, played = done.output.partition("requestMachines")
+    announced, _, rest = done.output.partition("requestMachines")
     assert f"Provider bank, configuration {stage.folder}, cloud only at http://127.0.0.1:9/v3." in announced
     assert f"{stage.scripts}/getRequestStatus.sh" in announced
     assert "Requesting 3 machines of template only" in announced
-    assert "secret-b" not in played
+    assert "secret-b" not in rest
 
 
-BREACHES = {
+VIOLATIONS = {
     "templates-exit-2": "getAvailableTemplates: found exit code 2, wanted 0",
     "bad-question-accepted": "getRequestStatus: found exit code 0, wanted 1",
     "request-refused": "requestMachines: found exit code 1, wanted 0: the quota is used up",
-    "request-hangs": "requestMachines: it did not end within 2 s, and was ended",
+    "request-hangs": "requestMachines: it did not end within 2 s and was killed",
     "request-warns": 'requestMachines: found "warning: old" on stderr, wanted nothing',
-    "request-interrupted": "the rehearsal: it was stopped half-way",
+    "request-interrupted": "the rehearsal: it was interrupted",
     "two-documents": 'getRequestStatus: found "{',
-    "polls-hang": "getRequestStatus: it did not end within 2 s, and was ended",
+    "polls-hang": "getRequestStatus: it did not end within 2 s and was killed",
     "machine-forgotten": "getRequestStatus of req-1: found complete with 2 machines, wanted 3",
     "address-missing": "getRequestStatus of req-1: machine host-0: found succeed without a private address",
     "launchtime-in-words": 'getRequestStatus: requests[0].machines[0].launchtime is the string "yesterday"',
     "launchtime-moves": "getRequestStatus of req-1: machine host-0: its launchtime changed after succeed, from",
     "names-alike": "getRequestStatus of req-1: 2 machines have the name host-1, wanted a different one for each",
     "lists-only": "getRequestStatus of req-1: requests is a list, wanted an object as in the question",
-    "machine-fails": "getRequestStatus of req-1: the machines did not come: complete_with_error, its host is on fire",
-    "never-over": "getRequestStatus of req-1: found running after 1 s",
-    "well-ones-reclaimed": "getReturnRequests: machine host-1 is to be returned, but its result is still succeed",
+    "machine-fails": "getRequestStatus of req-1: the machines were not created: complete_with_error, no valid host",
+    "never-over": "getRequestStatus of req-1: still running after 1 s",
+    "working-one-reported": "getReturnRequests: machine host-1 is to be returned, but its result is still succeed",
     "return-refused": "requestReturnMachines: found exit code 1, wanted 0: the quota is used up",
-    "return-interrupted": "the rehearsal: it was stopped before everything was given back",
-    "never-gone": "getRequestStatus of ret-1: found running after 1 s",
+    "return-interrupted": "the rehearsal: it was interrupted before all machines were returned",
+    "never-gone": "getRequestStatus of ret-1: still running after 1 s",
 }
 
 NOTHING_RETURNED = {"templates-exit-2", "request-refused", "request-hangs", "polls-hang"}
@@ -154,16 +154,16 @@ LEFT = {
 }
 
 
-def test_each_fault_has_its_breach() -> None:
-    assert set(FAULTS) == {"none", "machine-lost", *BREACHES}
+def test_each_fault_has_its_violation() -> None:
+    assert set(FAULTS) == {"none", "machine-lost", *VIOLATIONS}
 
 
-@pytest.mark.parametrize("fault", BREACHES)
-def test_a_broken_provider_is_caught_and_gets_back_what_it_gave(stage: Stage, fault: str) -> None:
+@pytest.mark.parametrize("fault", VIOLATIONS)
+def test_a_broken_provider_fails_and_gets_its_machines_back(stage: Stage, fault: str) -> None:
     done = stage.rehearse(fault)
     assert done.code == 1
-    assert f"  - {BREACHES[fault]}" in done.output
-    known = EVERYTHING[:2] if fault == "machine-forgotten" else EVERYTHING
+    assert f"  - {VIOLATIONS[fault]}" in done.output
+    known = ALL[:2] if fault == "machine-forgotten" else ALL
     assert done.state.get("returned", []) == ([] if fault in NOTHING_RETURNED else known)
     left = "\n".join(f"  - {one}" for one in LEFT.get(fault, ()))
     assert left in done.output
@@ -171,12 +171,12 @@ def test_a_broken_provider_is_caught_and_gets_back_what_it_gave(stage: Stage, fa
     leaked = " and possibly leaked servers" if fault in LEFT else ""
     assert done.output.endswith(f"\n\nFAIL: {checks.counted(number, 'violation')}{leaked}; see above.\n")
     assert ("\nPossibly leaked servers" in done.output) == (fault in LEFT)
-    assert ("getReturnRequests: machine" in done.output) == (fault == "well-ones-reclaimed")
+    assert ("getReturnRequests: machine" in done.output) == (fault == "working-one-reported")
     assert done.errors == ""
     assert not stage.running()
 
 
-def test_after_ctrl_c_no_more_is_asked_for_but_where_the_machines_are(stage: Stage) -> None:
+def test_after_ctrl_c_it_only_looks_for_the_machines_and_returns_them(stage: Stage) -> None:
     before = signal.getsignal(signal.SIGINT)
     done = stage.rehearse("request-interrupted")
     assert done.state["polls"] == {"req-1": 1, "ret-1": 3}
@@ -184,14 +184,14 @@ def test_after_ctrl_c_no_more_is_asked_for_but_where_the_machines_are(stage: Sta
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_ctrl_c_may_come_while_something_is_printed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_may_arrive_while_something_is_printed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal(io.StringIO):
         busy = False
 
         def write(self, text: str) -> int:
             assert not self.busy
             self.busy = True
-            if "req-1: asked for" in text:
+            if "req-1: requested" in text:
                 signal.raise_signal(signal.SIGINT)
             self.busy = False
             return super().write(text)
@@ -199,25 +199,25 @@ def test_ctrl_c_may_come_while_something_is_printed(stage: Stage, monkeypatch: p
     terminal = Terminal()
     monkeypatch.setattr(sys, "stdout", terminal)
     assert stage.rehearse("none").code == 1
-    assert "Stopping: what was given is given back." in terminal.getvalue()
-    assert stage.state()["returned"] == EVERYTHING
+    assert "Interrupted: returning the machines." in terminal.getvalue()
+    assert stage.state()["returned"] == ALL
 
 
-def test_after_a_bug_of_its_own_the_machines_are_given_back(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "came", None)
+def test_after_a_bug_in_the_rehearsal_the_machines_are_returned(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "all_created", None)
     with pytest.raises(TypeError):
         stage.rehearse("none")
-    assert stage.state()["returned"] == EVERYTHING
+    assert stage.state()["returned"] == ALL
 
 
-def test_when_nobody_reads_any_more_the_machines_are_given_back(stage: Stage) -> None:
+def test_when_nobody_reads_any_more_the_machines_are_returned(stage: Stage) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "hfstack", "rehearse", *stage.options("none")], stdout=subprocess.PIPE
     ) as process:
         assert process.stdout
         assert process.stdout.readline().startswith(b"Provider bank")
         process.stdout.close()
-    assert stage.state()["returned"] == EVERYTHING
+    assert stage.state()["returned"] == ALL
 
 
 @pytest.mark.parametrize(
@@ -227,14 +227,14 @@ def test_when_nobody_reads_any_more_the_machines_are_given_back(stage: Stage) ->
         pytest.param(["--machines=6"], "template only allows 5 machines, wanted at least 6", id="too-many"),
     ],
 )
-def test_what_is_not_offered_is_not_asked_for(stage: Stage, options: list[str], reason: str) -> None:
+def test_what_is_not_offered_is_not_requested(stage: Stage, options: list[str], reason: str) -> None:
     done = stage.rehearse("none", *options)
     assert done.code == 1
     assert f"  - getAvailableTemplates: {reason}" in done.output
     assert done.state == {}
 
 
-def test_scripts_that_are_not_there_are_named(stage: Stage) -> None:
+def test_a_missing_script_is_named(stage: Stage) -> None:
     missing = stage.folder / "nowhere"
     done = stage.rehearse("none", f"--scripts={missing}")
     assert done.code == 1
@@ -242,15 +242,13 @@ def test_scripts_that_are_not_there_are_named(stage: Stage) -> None:
     assert done.errors == f"hfstack rehearse: there is no script {missing}/getAvailableTemplates.sh\n"
 
 
-def test_a_script_that_cannot_be_run_is_a_breach(tmp_path: Path) -> None:
-    called = scripts.Scripts({"requestMachines": [str(tmp_path)]}, {}, 1).call("requestMachines", {})
-    assert called.trouble == f"it cannot be run: [Errno 13] Permission denied: '{tmp_path}'"
+def test_a_script_that_cannot_be_run_is_trouble(tmp_path: Path) -> None:
+    call = scripts.Scripts({"requestMachines": [str(tmp_path)]}, {}, 1).call("requestMachines", {})
+    assert call.trouble == f"cannot run it: [Errno 13] Permission denied: '{tmp_path}'"
 
 
 @pytest.mark.usefixtures("stage")
-def test_a_configuration_that_is_not_there_is_named(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_configuration_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("HF_PROVIDER_CONFDIR", "HF_CONFDIR", "PRO_CONF_DIR"):
         monkeypatch.delenv(name, raising=False)
     assert rehearse([]) == 1
@@ -300,11 +298,11 @@ def test_without_scripts_it_calls_its_own_executables(tmp_path: Path, monkeypatc
     assert scripts.own_commands()["requestMachines"] == [str(tmp_path / "hfstack" / "requestMachines")]
 
 
-def test_scripts_get_nothing_of_a_frozen_programs_loader(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scripts_get_nothing_from_a_frozen_programs_loader(monkeypatch: pytest.MonkeyPatch) -> None:
     given = {"LD_LIBRARY_PATH": "/inner", "_PYI_ARCHIVE_FILE": "x", "HF_TOP": "/opt", "HF_PROVIDER_NAME": "a"}
     chosen = {"HF_PROVIDER_NAME": "b"}
-    assert scripts.environment(given, chosen)["LD_LIBRARY_PATH"] == "/inner"
+    assert scripts.script_environment(given, chosen)["LD_LIBRARY_PATH"] == "/inner"
     monkeypatch.setattr(sys, "frozen", True, raising=False)
-    assert scripts.environment(given, chosen) == {"HF_TOP": "/opt", "HF_PROVIDER_NAME": "b"}
+    assert scripts.script_environment(given, chosen) == {"HF_TOP": "/opt", "HF_PROVIDER_NAME": "b"}
     before = {**given, "LD_LIBRARY_PATH_ORIG": "/site"}
-    assert scripts.environment(before, {})["LD_LIBRARY_PATH"] == "/site"
+    assert scripts.script_environment(before, {})["LD_LIBRARY_PATH"] == "/site"

@@ -1,4 +1,4 @@
-"""`hfstack rehearse` against a cloud: the machines come and go, or it is said why not, and nothing is left."""
+"""`hfstack rehearse` against a cloud: it creates and returns machines, or says why not, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.scenarios.site import Site, administrator
 
 
 def rehearse(site: Site, *options: str) -> tuple[int, str]:
-    """Rehearse with the site's own set-up; return the exit code and what was printed."""
+    """Rehearse with the site's own set-up; return the exit code and the output."""
     done = subprocess.run(
         [*administrator(site.program), "rehearse", "--timeout", "120", *options],
         env=site.environment(),
@@ -27,7 +27,7 @@ def rehearse(site: Site, *options: str) -> tuple[int, str]:
 
 
 def servers_of(cloud: Cloud, output: str) -> list[str]:
-    """Return the servers of the one request of a rehearsal, for the scenario to clear away too."""
+    """Return the servers of the one request of a rehearsal, which the scenario deletes, too."""
     (request_id,) = set(re.findall(r"\breq-[0-9a-f-]{36}\b", output))
     found = [one["id"] for one in cloud.call("GET", f"/servers?tags=hf:{request_id}")["servers"]]
     cloud.made += found
@@ -46,21 +46,21 @@ def test_a_site_is_rehearsed(cloud: Cloud, site: Site) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_machines_that_do_not_come_are_a_breach_and_leave_nothing(cloud: Cloud, site: Site) -> None:
+def test_machines_that_fail_are_a_violation_and_leave_nothing_behind(cloud: Cloud, site: Site) -> None:
     site.write_templates({"flavor": "huge"})
     code, output = rehearse(site)
     assert code == 1, output
-    assert "the machines did not come: complete_with_error, 2 of 2 machines failed" in output
+    assert "the machines were not created: complete_with_error, 2 of 2 machines failed" in output
     assert "No valid host was found" in output
     assert "Possibly leaked servers" not in output
     assert servers_of(cloud, output) == []
 
 
 @pytest.mark.usefixtures("cloud")
-def test_a_cloud_that_refuses_is_a_breach(site: Site) -> None:
+def test_a_cloud_that_refuses_is_a_violation(site: Site) -> None:
     site.write_templates({"image": "gone"})
     code, output = rehearse(site)
     assert code == 1, output
     assert "requestMachines: found exit code 1, wanted 0: " in output
     assert "there is no image gone" in output
-    assert not list((site.workdir / "requests").glob("*")), "nothing was asked for, so nothing is recorded"
+    assert not list((site.workdir / "requests").glob("*")), "nothing was requested, so nothing is recorded"

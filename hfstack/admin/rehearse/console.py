@@ -1,4 +1,4 @@
-"""What an administrator gets to see of a rehearsal: a line for each answer that says something new, and the sum."""
+"""What an administrator sees of a rehearsal: a line for each answer that says something new, and the result."""
 
 from __future__ import annotations
 
@@ -9,84 +9,84 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from rich.console import Console
+import rich.console
 from rich.table import Table
 
-from hfstack.admin.rehearse.checks import as_list
-from hfstack.admin.rehearse.output import Called, Read
+from hfstack.admin.rehearse.checks import objects
+from hfstack.admin.rehearse.output import Answer, Call
 
-MOST = 30
-"""Violations that are listed; one broken script may cause many."""
+MAX_FINDINGS = 30
+"""How many violations are listed: one broken script may cause many."""
 
 
-class Patient(Console):
-    """Goes on without a word when nobody reads any more: what was given is still to be given back."""
+class Terminal(rich.console.Console):
+    """Keeps quiet once nobody reads any more: the machines must still be returned."""
 
     def on_broken_pipe(self) -> None:
-        """Take rich's way out, but for its end of the process."""
+        """Do what rich does, but do not end the process."""
         with contextlib.suppress(SystemExit):
             super().on_broken_pipe()
 
 
-class Screen:
-    """Prints to a terminal, and to a file or pipe in the same way but for what moves. `whole` shows the JSON, too."""
+class Console:
+    """Prints to a terminal, and to a file or pipe without what moves. `show_json` shows the documents, too."""
 
-    def __init__(self, *, whole: bool) -> None:
-        self.console = console = Patient(highlight=False, soft_wrap=True)
-        self.whole = whole
-        self.subject: object = None
+    def __init__(self, *, show_json: bool) -> None:
+        self.terminal = terminal = Terminal(highlight=False, soft_wrap=True)
+        self.show_json = show_json
+        self.question: object = None
         self.line = ""
-        self.status = console.status("")
+        self.status = terminal.status("")
 
     def say(self, text: str) -> None:
         """Print a text as it is."""
-        self.console.print(text, markup=False)
+        self.terminal.print(text, markup=False)
 
-    def answered(self, called: Called, document: Mapping[str, Any], answer: Read) -> None:
-        """Show what came of a question: a line where it is not the last one again, the JSON of first and last."""
-        subject = (called.command, as_list(document["requests"]) if "requests" in document else document)
-        line = answer.breaches[0] if answer.breaches else summary(called, answer.document)
-        new = subject != self.subject
-        if new and self.whole:
-            self.say(f"\nHostFactory asks: {called.command} {json.dumps(document)}")
+    def show_answer(self, call: Call, document: Mapping[str, Any], answer: Answer) -> None:
+        """Show the answer to a document: a line unless it repeats the last one, and the JSON of the first and last."""
+        question = (call.command, objects(document["requests"]) if "requests" in document else document)
+        line = answer.violations[0] if answer.violations else describe(call, answer.document)
+        new = question != self.question
+        if new and self.show_json:
+            self.say(f"\nHostFactory calls {call.command} with {json.dumps(document)}")
         if new or line != self.line:
-            style = "red" if answer.breaches else None
-            self.console.print(f"{called.seconds:7.2f} s  {called.command:<22} {line}", markup=False, style=style)
-            if self.whole and answer.document and (new or not is_running(answer.document)):
-                self.console.print_json(json.dumps(answer.document))
-        self.subject, self.line = subject, line
-        self.status.update(f"{called.command}: {line[:60]}")
+            style = "red" if answer.violations else None
+            self.terminal.print(f"{call.seconds:7.2f} s  {call.command:<22} {line}", markup=False, style=style)
+            if self.show_json and answer.document and (new or not is_running(answer.document)):
+                self.terminal.print_json(json.dumps(answer.document))
+        self.question, self.line = question, line
+        self.status.update(f"{call.command}: {line[:60]}")
 
-    def times(self, calls: Sequence[Called]) -> None:
-        """Show how long the commands took."""
-        table = Table(title="\nHow long the commands took", title_justify="left", title_style="", box=None)
+    def show_times(self, calls: Sequence[Call]) -> None:
+        """Show how long each command took."""
+        table = Table(title="\nResponse times", title_justify="left", title_style="", box=None)
         table.add_column("command")
         for name in ("calls", "median", "slowest"):
             table.add_column(name, justify="right")
-        for command, number in Counter(one.command for one in calls).items():
-            seconds = [one.seconds for one in calls if one.command == command]
+        for command, number in Counter(call.command for call in calls).items():
+            seconds = [call.seconds for call in calls if call.command == command]
             table.add_row(command, str(number), f"{median(seconds):.2f} s", f"{max(seconds):.2f} s")
-        self.console.print(table)
+        self.terminal.print(table)
 
-    def findings(self, title: str, sentences: Sequence[str]) -> None:
+    def show_findings(self, title: str, sentences: Sequence[str]) -> None:
         """List what is wrong, if anything is."""
         if sentences:
             self.say(f"\n{title}:")
-        for sentence in sentences[:MOST]:
-            self.console.print(f"  - {sentence}", markup=False, style="red")
-        if len(sentences) > MOST:
-            self.say(f"  - and {len(sentences) - MOST} more")
+        for sentence in sentences[:MAX_FINDINGS]:
+            self.terminal.print(f"  - {sentence}", markup=False, style="red")
+        if len(sentences) > MAX_FINDINGS:
+            self.say(f"  - and {len(sentences) - MAX_FINDINGS} more")
 
 
-def summary(called: Called, document: Mapping[str, Any]) -> str:
-    """Say in a line what a well-formed answer says."""
-    if called.exit_code:
-        return f"refused, as it should be: {document['message']}"
-    match called.command:
+def describe(call: Call, document: Mapping[str, Any]) -> str:
+    """Sum a valid answer up in a line."""
+    if call.exit_code:
+        return f"rejected, as expected: {document['message']}"
+    match call.command:
         case "getAvailableTemplates":
-            return "templates: " + ", ".join(one["templateId"] for one in document["templates"])
+            return "templates: " + ", ".join(template["templateId"] for template in document["templates"])
         case "getRequestStatus":
-            return "; ".join(progress(one) for one in as_list(document["requests"]))
+            return "; ".join(progress(request) for request in objects(document["requests"]))
         case "getReturnRequests":
             return str(document["message"])
         case _:
@@ -94,12 +94,12 @@ def summary(called: Called, document: Mapping[str, Any]) -> str:
 
 
 def progress(request: dict[str, Any]) -> str:
-    """Say how far a request has come."""
-    results = Counter(one["result"] for one in request["machines"])
+    """Describe the state of a request."""
+    results = Counter(machine["result"] for machine in request["machines"])
     counts = ", ".join(f"{number} {result}" for result, number in sorted(results.items())) or "no machines"
     return f"{request['status']}, {counts}" + (f": {request['message']}" if request["message"] else "")
 
 
 def is_running(document: Mapping[str, Any]) -> bool:
-    """Tell an answer of getRequestStatus after which HostFactory goes on asking."""
-    return any(one.get("status") == "running" for one in as_list(document.get("requests")))
+    """Tell whether HostFactory polls again after this answer of getRequestStatus."""
+    return any(request.get("status") == "running" for request in objects(document.get("requests")))

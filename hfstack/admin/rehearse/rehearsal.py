@@ -1,7 +1,7 @@
-"""Plays HostFactory: asks the scripts, in HostFactory's order, and collects every breach of the rules.
+"""One rehearsal: calls the scripts in HostFactory's order, and collects every violation of its rules.
 
-Templates, request, polls until it has ended, return requests, return, polls until everything is gone. Whatever happens
-on the way, the machines that were given in this run, and no others, are given back.
+Templates, a request, polls until it has ended, return requests, a return, polls until every machine is deleted.
+Whatever happens on the way, the machines of this run, and no others, are returned.
 """
 
 from __future__ import annotations
@@ -13,138 +13,136 @@ from contextlib import contextmanager
 
 from hfstack import states
 from hfstack.admin.rehearse import checks
-from hfstack.admin.rehearse.console import Screen
-from hfstack.admin.rehearse.output import Called, Read, read
+from hfstack.admin.rehearse.console import Console
+from hfstack.admin.rehearse.output import Answer, Call, read
 from hfstack.admin.rehearse.scripts import Scripts
 from hfstack.schema import Machine, RequestStatus
 
-LONGEST_PAUSE = 5.0
-"""Seconds between two polls, at the most; the first ones come quicker."""
+MAX_PAUSE = 5.0
+"""Seconds between two polls at most; the first ones follow each other faster."""
 
 ATTEMPTS = 3
-"""How often in a row a script may fail to answer before it is not asked any more."""
+"""How many calls in a row may fail before a script is no longer called."""
 
 
-class Cut(Exception):
-    """The machines' coming cannot be followed any further; why has been noted."""
+class Stopped(Exception):
+    """The request cannot be followed any further; the reason has been noted."""
 
 
-class Player:
-    """One rehearsal. Machines may take `patience` seconds to come, and as long to go."""
+class Rehearsal:
+    """One rehearsal. Machines may take `timeout` seconds to be created, and again to be deleted."""
 
-    def __init__(self, scripts: Scripts, screen: Screen, patience: float) -> None:
+    def __init__(self, scripts: Scripts, console: Console, timeout: float) -> None:
         self.scripts = scripts
-        self.screen = screen
-        self.patience = patience
-        self.calls: list[Called] = []
-        self.breaches: list[str] = []
+        self.console = console
+        self.timeout = timeout
+        self.calls: list[Call] = []
+        self.violations: list[str] = []
         self.request_id = ""
-        self.given: checks.Named = {}
-        """The machines of this run, as requestReturnMachines takes them, by their ids."""
+        self.machines: checks.Machines = {}
+        """The machines of this run."""
         self.polled: dict[str, Machine] = {}
-        """The machines of this run as the latest answer had them, by their ids."""
-        self.gone: set[str] = set()
-        self.awaited = 0
-        """How many machines were asked for, until it is known what became of each."""
-        self.giving_back = False
-        self.stopped = self.heard = False
+        """The same machines as last reported, by their ids, as far as the answers were valid."""
+        self.deleted: set[str] = set()
+        self.outstanding = 0
+        """How many machines were requested, until every one of them is accounted for."""
+        self.returning = False
+        self.interrupted = self.announced = False
 
     @property
-    def left(self) -> list[str]:
-        """What was not given back, or not to anybody's knowledge."""
-        found = [f"{one['name']} ({key})" for key, one in self.given.items() if key not in self.gone]
-        unknown = self.awaited - len(self.given)
+    def leaked(self) -> list[str]:
+        """The machines that were not returned, or of which nobody knows."""
+        found = [f"{machine['name']} ({key})" for key, machine in self.machines.items() if key not in self.deleted]
+        unknown = self.outstanding - len(self.machines)
         if unknown > 0 and self.request_id:
             found.append(f"{checks.counted(unknown, 'machine')} of {self.request_id}, never reported")
         elif unknown > 0:
             found.append(f"{checks.counted(unknown, 'machine')} of a requestMachines call that gave no requestId")
         return found
 
-    def play(self, template_id: str, machines: int) -> None:
-        """Play it all; a `template_id` of "" takes the first. Raises `KeyboardInterrupt` on the second Ctrl-C."""
-        with self.stoppable():
+    def run(self, template_id: str, machines: int) -> None:
+        """Run it all; a `template_id` of "" takes the first. Raises `KeyboardInterrupt` on the second Ctrl-C."""
+        with self.interruptible():
             try:
-                template_id = self.choose(template_id, machines)
-                # HostFactory is to get exit code 1 and the reason, whatever stands between it and the program
-                self.ask("getRequestStatus", {"requests": [{}]}, exit_code=1)
-                self.acquire(template_id, machines)
-                self.check_reclaimed()
-            except Cut:
-                self.find_out()
+                template_id = self.choose_template(template_id, machines)
+                # HostFactory must get exit code 1 and the reason, whatever stands between it and the program
+                self.call("getRequestStatus", {"requests": [{}]}, exit_code=1)
+                self.request_machines(template_id, machines)
+                self.check_return_requests()
+            except Stopped:
+                self.find_machines()
             except Exception:
-                self.give_back()
+                self.return_machines()
                 raise
-            self.give_back()
+            self.return_machines()
 
-    # The machines come
+    # The machines are created
 
-    def choose(self, template_id: str, machines: int) -> str:
-        """Ask for the templates, and return the id of the one to use."""
-        document = self.ask("getAvailableTemplates", {}).document
+    def choose_template(self, template_id: str, machines: int) -> str:
+        """Get the templates, and return the id of the one to use."""
+        document = self.call("getAvailableTemplates", {}).document
         if document is None:
-            raise Cut
+            raise Stopped
         self.note("getAvailableTemplates", checks.templates(document))
         template_id = template_id or next((one["templateId"] for one in document["templates"]), "")
-        reason = checks.unfit(document, template_id, machines)
+        reason = checks.not_offered(document, template_id, machines)
         if reason:
             self.note("getAvailableTemplates", [reason])
-            raise Cut
-        self.screen.say(
-            f"Requesting {checks.counted(machines, 'machine')} of template {template_id}; "
-            "every machine is returned at the end."
-        )
+            raise Stopped
+        requested = f"{checks.counted(machines, 'machine')} of template {template_id}"
+        self.console.say(f"Requesting {requested}; every machine is returned at the end.")
         return template_id
 
-    def acquire(self, template_id: str, machines: int) -> None:
-        """Ask for machines, and poll until it is known what became of them."""
-        self.go_on()
-        self.awaited = machines
-        answer = self.ask("requestMachines", {"template": {"templateId": template_id, "machineCount": machines}})
+    def request_machines(self, template_id: str, machines: int) -> None:
+        """Request machines, and poll until it is known what became of them."""
+        self.check_interrupted()
+        self.outstanding = machines
+        answer = self.call("requestMachines", {"template": {"templateId": template_id, "machineCount": machines}})
         self.request_id = checks.request_id(answer.found)
         if not self.request_id:
-            # refused, nothing was made; any other end leaves that open
-            self.awaited = 0 if self.calls[-1].exit_code == 1 else machines
-            raise Cut
+            # refused means that nothing was created; any other failure leaves that open
+            self.outstanding = 0 if self.calls[-1].exit_code == 1 else machines
+            raise Stopped
         last = self.follow(self.request_id)
-        self.awaited = 0
-        self.note(f"getRequestStatus of {self.request_id}", checks.came(last, machines))
+        self.outstanding = 0
+        self.note(f"getRequestStatus of {self.request_id}", checks.all_created(last, machines))
 
-    def check_reclaimed(self) -> None:
-        """Ask which machines are to be given back: none of those that have just come."""
-        document = self.ask("getReturnRequests", {"machines": list(self.given.values())}).document
-        if document and checks.reclaimed(document, self.polled):
+    def check_return_requests(self) -> None:
+        """Get the return requests: they must not name machines that still work."""
+        document = self.call("getReturnRequests", {"machines": list(self.machines.values())}).document
+        if document and checks.return_requests(document, self.polled):
             # the cloud may have taken a machine away since it was last polled
             self.poll(self.request_id)
-            self.note("getReturnRequests", checks.reclaimed(document, self.polled))
+            self.note("getReturnRequests", checks.return_requests(document, self.polled))
 
-    # The machines go
+    # The machines are deleted
 
-    def find_out(self) -> None:
-        """Learn which machines there are, where somebody stopped the play before all were known."""
-        self.giving_back = True
-        attempts = ATTEMPTS if self.stopped and self.request_id else 0
-        for pause, _ in zip(growing(), range(attempts), strict=False):
-            if len(self.given) >= self.awaited:
+    def find_machines(self) -> None:
+        """Learn which machines there are, if the rehearsal was stopped before all were reported."""
+        self.returning = True
+        attempts = ATTEMPTS if self.interrupted and self.request_id else 0
+        for pause, _ in zip(pauses(), range(attempts), strict=False):
+            if len(self.machines) >= self.outstanding:
                 break
             self.poll(self.request_id)
             self.wait(pause)
 
-    def give_back(self) -> None:
-        """Return every machine that was given, and see that it goes."""
-        self.giving_back = True
-        return_id = self.return_id() if self.given else ""
+    def return_machines(self) -> None:
+        """Return every machine of this run, and wait until it is deleted."""
+        self.returning = True
+        return_id = self.request_return() if self.machines else ""
         if not return_id:
             return
         try:
             last = self.follow(return_id)
-        except Cut:
+        except Stopped:
             return
-        self.note(f"getRequestStatus of {return_id}", checks.went(last, self.given))
+        self.note(f"getRequestStatus of {return_id}", checks.all_returned(last, self.machines))
 
-    def return_id(self) -> str:
-        """Have the machines returned, and return the id to ask for; "" if there is none to be had."""
-        for pause, _ in zip(growing(), range(ATTEMPTS), strict=False):
-            answer = self.ask("requestReturnMachines", {"machines": list(self.given.values())})
+    def request_return(self) -> str:
+        """Request the return of the machines; return its id, "" if no call gave one."""
+        for pause, _ in zip(pauses(), range(ATTEMPTS), strict=False):
+            answer = self.call("requestReturnMachines", {"machines": list(self.machines.values())})
             request_id = checks.request_id(answer.found)
             if request_id:
                 return request_id
@@ -154,96 +152,97 @@ class Player:
     # Polls
 
     def follow(self, request_id: str) -> RequestStatus:
-        """Poll until a request has ended, and once more; return the answer that ended it. Raises `Cut`."""
+        """Poll until a request has ended, and once more; return the answer that ended it. Raises `Stopped`."""
         where = f"getRequestStatus of {request_id}"
-        deadline = time.monotonic() + self.patience
-        ready: dict[str, Machine] = {}
-        misses = 0
-        pauses = growing()
+        deadline = time.monotonic() + self.timeout
+        succeeded: dict[str, Machine] = {}
+        failures = 0
+        pause = pauses()
         while True:
-            answer = self.poll(request_id)
-            misses = misses + 1 if answer is None else 0
-            if answer:
-                self.note(where, checks.steady(ready, answer))
-                ready = {one["machineId"]: one for one in answer["machines"] if one["result"] == states.SUCCEED} | ready
-            if answer and answer["status"] != "running":
+            request = self.poll(request_id)
+            failures = failures + 1 if request is None else 0
+            if request:
+                self.note(where, checks.unchanged(succeeded, request))
+                now = {one["machineId"]: one for one in request["machines"] if one["result"] == states.SUCCEED}
+                succeeded = now | succeeded
+            if request and request["status"] != "running":
                 break
-            if misses == ATTEMPTS:
-                raise Cut
+            if failures == ATTEMPTS:
+                raise Stopped
             if time.monotonic() >= deadline:
-                self.note(where, [f"found running after {self.patience:g} s"])
-                raise Cut
-            self.wait(next(pauses))
-        # in the other container, a request that has ended is what it was
+                self.note(where, [f"still running after {self.timeout:g} s"])
+                raise Stopped
+            self.wait(next(pause))
+        # asked without the list, a request that has ended must be what it was
         again = self.poll(request_id, in_list=False)
         if again:
-            self.note(where, [*checks.steady(ready, again), *checks.settled(answer, again)])
-        return answer
+            self.note(where, [*checks.unchanged(succeeded, again), *checks.same_status(request, again)])
+        return request
 
     def poll(self, request_id: str, *, in_list: bool = True) -> RequestStatus | None:
-        """Ask for one request; return the answer, `None` if there is none that can be used."""
+        """Poll one request; return its answer, `None` if there is none that can be used."""
         question = {"requestId": request_id}
-        answer = self.ask("getRequestStatus", {"requests": [question] if in_list else question})
-        if request_id == self.request_id:
-            self.given |= checks.machines_in(answer.found)
+        answer = self.call("getRequestStatus", {"requests": [question] if in_list else question})
+        returning = request_id != self.request_id
+        if not returning:
+            self.machines |= checks.machines_in(answer.found)
         if answer.document is None:
             return None
-        found, breaches = checks.the_one(answer.document, request_id, in_list)
-        self.note(f"getRequestStatus of {request_id}", breaches)
-        if found:
-            going = request_id != self.request_id
-            self.note(f"getRequestStatus of {request_id}", checks.coherent(found, going))
-            if going:
-                self.gone |= checks.gone(found)
+        request, violations = checks.only_request(answer.document, request_id, in_list)
+        if request:
+            violations += checks.consistent(request, returning)
+            if returning:
+                self.deleted |= checks.deleted(request)
             else:
-                self.polled |= {one["machineId"]: one for one in found["machines"]}
-        return found
+                self.polled |= {machine["machineId"]: machine for machine in request["machines"]}
+        self.note(f"getRequestStatus of {request_id}", violations)
+        return request
 
-    # Each question
+    # Each call
 
-    def ask(self, command: str, document: Mapping[str, object], exit_code: int = 0) -> Read:
-        """Ask one question, and note what is wrong with the answer. Raises `Cut` if the play was stopped before."""
-        self.go_on()
-        called = self.scripts.call(command, document)
-        self.calls.append(called)
-        answer = read(called, exit_code)
-        self.screen.answered(called, document, answer)
-        self.note(command, answer.breaches)
+    def call(self, command: str, document: Mapping[str, object], exit_code: int = 0) -> Answer:
+        """Call a script, and note what is wrong with its answer. Raises `Stopped` if the rehearsal was interrupted."""
+        self.check_interrupted()
+        call = self.scripts.call(command, document)
+        self.calls.append(call)
+        answer = read(call, exit_code)
+        self.console.show_answer(call, document, answer)
+        self.note(command, answer.violations)
         return answer
 
-    def go_on(self) -> None:
-        """Raise `Cut` if somebody stopped the machines' coming."""
-        if self.stopped and not self.heard:
-            self.heard = True
-            self.screen.say("Stopping: what was given is given back. Stopped again, it is left where it is.")
-        if self.stopped and not self.giving_back:
-            self.note("the rehearsal", ["it was stopped half-way"])
-            raise Cut
+    def check_interrupted(self) -> None:
+        """Raise `Stopped` if somebody interrupted the rehearsal before its machines were to be returned."""
+        if self.interrupted and not self.announced:
+            self.announced = True
+            self.console.say("Interrupted: returning the machines. Interrupt again to leave them where they are.")
+        if self.interrupted and not self.returning:
+            self.note("the rehearsal", ["it was interrupted"])
+            raise Stopped
 
-    def note(self, where: str, breaches: Iterable[str]) -> None:
-        """Keep each breach once: a broken script breaks the same rule at every poll."""
-        for breach in breaches:
-            sentence = f"{where}: {breach}"
-            if sentence not in self.breaches:
-                self.breaches.append(sentence)
+    def note(self, where: str, violations: Iterable[str]) -> None:
+        """Keep each violation once: a broken script violates the same rule at every poll."""
+        for violation in violations:
+            sentence = f"{where}: {violation}"
+            if sentence not in self.violations:
+                self.violations.append(sentence)
 
     def wait(self, seconds: float) -> None:
-        """Wait between two polls, not longer than until somebody stops the machines' coming."""
+        """Wait between two polls, but no longer than until somebody interrupts the rehearsal."""
         until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0 and (self.giving_back or not self.stopped):
+        while (left := until - time.monotonic()) > 0 and (self.returning or not self.interrupted):
             time.sleep(min(left, 0.1))
 
     @contextmanager
-    def stoppable(self) -> Iterator[None]:
-        """Have Ctrl-C, and SIGTERM, end the machines' coming, and only the second one end everything."""
+    def interruptible(self) -> Iterator[None]:
+        """Let the first Ctrl-C, or SIGTERM, go on with returning the machines, and the second end everything."""
 
-        def stop(*_: object) -> None:
-            # said later: it may have come in the middle of something being printed
-            if self.stopped:
+        def interrupt(*_: object) -> None:
+            # announced later: the signal may arrive while something is being printed
+            if self.interrupted:
                 raise KeyboardInterrupt
-            self.stopped = True
+            self.interrupted = True
 
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
@@ -251,9 +250,9 @@ class Player:
                 signal.signal(number, handler)
 
 
-def growing() -> Iterator[float]:
+def pauses() -> Iterator[float]:
     """Yield the pauses between polls in seconds: 0.25, 0.5, 1 … up to the longest, which then stays."""
     pause = 0.25
     while True:
         yield pause
-        pause = min(2 * pause, LONGEST_PAUSE)
+        pause = min(2 * pause, MAX_PAUSE)

@@ -1,4 +1,4 @@
-"""A sandbox cloud and a provider instance for it, in a folder of its own, as an administrator would set it up."""
+"""A sandbox cloud and a provider instance for it, in a temporary folder, set up as an administrator would do it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from hfstack.sandbox import Sandbox
 
-BUILD_SECONDS = 2.0
+CREATE_SECONDS = 2.0
 DELETE_SECONDS = 1.0
-"""How long the sandbox takes for each machine."""
+"""How long the sandbox takes to create and to delete a machine."""
 
 TEMPLATE = {
     "templateId": "small",
@@ -26,10 +26,10 @@ TEMPLATE = {
 
 
 class SandboxSite(NamedTuple):
-    """A site whose cloud is up."""
+    """A site whose cloud is running."""
 
     environment: dict[str, str]
-    """What HostFactory would set for it."""
+    """The variables that HostFactory would set."""
     logdir: Path
 
     def log(self) -> str:
@@ -39,9 +39,9 @@ class SandboxSite(NamedTuple):
 
 @contextmanager
 def sandbox_site() -> Iterator[SandboxSite]:
-    """Have a sandbox and its site, as a context."""
+    """Run a sandbox, and set up a site for it."""
     with tempfile.TemporaryDirectory(prefix="hfstack-sandbox-") as folder, Sandbox() as sandbox:
-        sandbox.cloud.knobs.update({"spawn_delay": BUILD_SECONDS, "destroy_delay": DELETE_SECONDS})
+        sandbox.cloud.knobs.update({"spawn_delay": CREATE_SECONDS, "destroy_delay": DELETE_SECONDS})
         conf, work, log = (Path(folder) / name for name in ("conf", "work", "log"))
         for path in (conf, work, log):
             path.mkdir()

@@ -1,4 +1,4 @@
-"""The rules that a schema cannot say, one by one."""
+"""The rules that a schema cannot express, one by one."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ FAILED = machine(result="fail", message="no host")
 # Templates
 
 
-def test_good_templates_break_no_rule() -> None:
+def test_good_templates_violate_no_rule() -> None:
     assert checks.templates(offer()) == []
 
 
 @pytest.mark.parametrize(
-    ("document", "breach"),
+    ("document", "violation"),
     [
         pytest.param({"templates": [], "message": ""}, "found no template, wanted at least one", id="none"),
         pytest.param(
@@ -69,9 +69,9 @@ def test_good_templates_break_no_rule() -> None:
         ),
     ],
 )
-def test_a_template_that_hostfactory_cannot_use(document: TemplatesDocument, breach: str) -> None:
+def test_a_template_that_hostfactory_cannot_use(document: TemplatesDocument, violation: str) -> None:
     (found,) = checks.templates(document)
-    assert found.startswith(breach)
+    assert found.startswith(violation)
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ def test_a_template_that_hostfactory_cannot_use(document: TemplatesDocument, bre
         pytest.param(2, "big", "there is no template big, only small", id="not-there"),
     ],
 )
-def test_what_can_be_asked_for(most: int, wanted: str, reason: str) -> None:
-    assert checks.unfit(offer(maxNumber=most), wanted, 2) == reason
+def test_what_can_be_requested(most: int, wanted: str, reason: str) -> None:
+    assert checks.not_offered(offer(maxNumber=most), wanted, 2) == reason
 
 
 # Ids, whatever else is wrong
@@ -108,7 +108,7 @@ def test_the_request_id_of_an_answer(found: object, wanted: str) -> None:
 @pytest.mark.parametrize(
     ("found", "wanted"),
     [
-        pytest.param({"requests": [{"machines": [{"machineId": A}]}]}, {A: ""}, id="an-id-alone"),
+        pytest.param({"requests": [{"machines": [{"machineId": A}]}]}, {A: ""}, id="only-an-id"),
         pytest.param({"requests": {"machines": {"machineId": A, "name": "a"}}}, {A: "a"}, id="objects"),
         pytest.param({"requests": [{"machines": [{"name": "a"}, 1, {"machineId": 7}]}, "x"]}, {}, id="without-ids"),
         pytest.param({"requests": 3}, {}, id="nonsense"),
@@ -128,23 +128,23 @@ def test_the_machines_of_an_answer(found: object, wanted: dict[str, str]) -> Non
 def test_the_answer_comes_in_the_container_of_the_question(in_list: bool) -> None:
     one = answer(machine())
     same, other = ({"requests": [one]}, {"requests": one}) if in_list else ({"requests": one}, {"requests": [one]})
-    assert checks.the_one(same, "req-1", in_list) == (one, [])  # type: ignore[arg-type]
-    found, (breach,) = checks.the_one(other, "req-1", in_list)  # type: ignore[arg-type]
+    assert checks.only_request(same, "req-1", in_list) == (one, [])  # type: ignore[arg-type]
+    found, (violation,) = checks.only_request(other, "req-1", in_list)  # type: ignore[arg-type]
     assert found == one
-    assert breach.endswith("wanted a list as in the question" if in_list else "wanted an object as in the question")
+    assert violation.endswith("wanted a list as in the question" if in_list else "wanted an object as in the question")
 
 
 def test_the_answer_is_to_the_question() -> None:
     other, one = answer(request_id="req-2"), answer()
-    assert checks.the_one({"requests": [other]}, "req-1", in_list=True) == (
+    assert checks.only_request({"requests": [other]}, "req-1", in_list=True) == (
         None,
         ["found answers to the requests req-2, wanted one to req-1"],
     )
-    assert checks.the_one({"requests": [other, one]}, "req-1", in_list=True) == (
+    assert checks.only_request({"requests": [other, one]}, "req-1", in_list=True) == (
         one,
         ["found answers to the requests req-2, req-1, wanted one to req-1"],
     )
-    assert checks.the_one({"requests": []}, "req-1", in_list=True)[1] == [
+    assert checks.only_request({"requests": []}, "req-1", in_list=True)[1] == [
         "found answers to the requests none, wanted one to req-1"
     ]
 
@@ -158,12 +158,12 @@ def test_the_answer_is_to_the_question() -> None:
         pytest.param(answer(status="running"), id="nothing-yet"),
     ],
 )
-def test_answers_that_are_coherent(one: RequestStatus) -> None:
-    assert checks.coherent(one, going=False) == []
+def test_answers_that_are_consistent(one: RequestStatus) -> None:
+    assert checks.consistent(one, returning=False) == []
 
 
 @pytest.mark.parametrize(
-    ("one", "breach"),
+    ("one", "violation"),
     [
         pytest.param(
             answer(machine(0), machine(1, machineId=A)),
@@ -204,23 +204,23 @@ def test_answers_that_are_coherent(one: RequestStatus) -> None:
         ),
     ],
 )
-def test_an_answer_that_contradicts_itself(one: RequestStatus, breach: str) -> None:
-    assert checks.coherent(one, going=False) == [breach]
+def test_an_answer_that_contradicts_itself(one: RequestStatus, violation: str) -> None:
+    assert checks.consistent(one, returning=False) == [violation]
 
 
-def test_a_machine_that_has_gone_may_never_have_had_an_address() -> None:
-    assert checks.coherent(answer(machine(privateIpAddress="")), going=True) == []
+def test_a_deleted_machine_may_never_have_had_an_address() -> None:
+    assert checks.consistent(answer(machine(privateIpAddress="")), returning=True) == []
 
 
-# One answer after the other
+# Answer after answer
 
 
 @pytest.mark.parametrize(
-    ("now", "breach"),
+    ("now", "violation"),
     [
-        pytest.param([machine(0), machine(1)], "", id="another-one-came"),
+        pytest.param([machine(0), machine(1)], "", id="another-one-appeared"),
         pytest.param([machine(0, message="rebooted", result="executing")], "", id="may-come-to-harm"),
-        pytest.param([machine(1)], "machine hf-1-0 was succeed and is not reported any more", id="forgotten"),
+        pytest.param([machine(1)], "machine hf-1-0 had succeeded, but is no longer reported", id="forgotten"),
         pytest.param(
             [machine(0, launchtime=1772357421)],
             "machine hf-1-0: its launchtime changed after succeed, from 1772357420 to 1772357421",
@@ -238,63 +238,63 @@ def test_a_machine_that_has_gone_may_never_have_had_an_address() -> None:
         ),
     ],
 )
-def test_what_was_ready_stays_what_it_was(now: list[Machine], breach: str) -> None:
-    assert checks.steady({A: machine(0)}, answer(*now)) == ([breach] if breach else [])
+def test_a_machine_that_succeeded_does_not_change(now: list[Machine], violation: str) -> None:
+    assert checks.unchanged({A: machine(0)}, answer(*now)) == ([violation] if violation else [])
 
 
-def test_what_has_ended_stays_ended() -> None:
-    assert checks.settled(answer(), answer(message="other words")) == []
-    assert checks.settled(answer(), answer(status="running")) == [
-        "the request had ended with complete, asked again it is running"
+def test_a_request_that_has_ended_keeps_its_status() -> None:
+    assert checks.same_status(answer(), answer(message="other words")) == []
+    assert checks.same_status(answer(), answer(status="running")) == [
+        "the request had ended with complete, but at the next poll it is running"
     ]
 
 
-# The ends
+# Last answers
 
 
 @pytest.mark.parametrize(
-    ("last", "breach"),
+    ("last", "violation"),
     [
         pytest.param(answer(machine(0), machine(1)), "", id="all"),
         pytest.param(answer(machine(0)), "found complete with 1 machine, wanted 2", id="few"),
         pytest.param(
             answer(FAILED, status="complete_with_error", message="no host"),
-            "the machines did not come: complete_with_error, no host",
+            "the machines were not created: complete_with_error, no host",
             id="failed",
         ),
     ],
 )
-def test_the_machines_came(last: RequestStatus, breach: str) -> None:
-    assert checks.came(last, 2) == ([breach] if breach else [])
+def test_all_machines_were_created(last: RequestStatus, violation: str) -> None:
+    assert checks.all_created(last, 2) == ([violation] if violation else [])
 
 
-GIVEN = checks.machines_in({"requests": [{"machines": [machine(0), machine(1)]}]})
+MACHINES = checks.machines_in({"requests": [{"machines": [machine(0), machine(1)]}]})
 
 
 @pytest.mark.parametrize(
-    ("second", "breach"),
+    ("second", "violation"),
     [
         pytest.param([machine(1, status="terminated")], "", id="all"),
-        pytest.param([], "machine hf-1-1 was returned and is not in the answer", id="forgotten"),
+        pytest.param([], "machine hf-1-1 was returned, but is not in the answer", id="forgotten"),
         pytest.param(
             [machine(1, result="fail", status="running", message="locked")],
-            "machine hf-1-1 was returned and is fail, running (locked), wanted terminated",
+            "machine hf-1-1 was returned, but is fail, running (locked), wanted succeed, terminated",
             id="kept",
         ),
         pytest.param(
             [machine(1, status="stopped")],
-            "machine hf-1-1 was returned and is succeed, stopped, wanted terminated",
+            "machine hf-1-1 was returned, but is succeed, stopped, wanted succeed, terminated",
             id="only-stopped",
         ),
     ],
 )
-def test_the_machines_went(second: list[Machine], breach: str) -> None:
+def test_all_machines_were_returned(second: list[Machine], violation: str) -> None:
     last = answer(machine(0, status="terminated"), *second)
-    assert checks.went(last, GIVEN) == ([breach] if breach else [])
+    assert checks.all_returned(last, MACHINES) == ([violation] if violation else [])
 
 
-def test_gone_is_what_a_return_says_is_gone() -> None:
-    assert checks.gone(answer(machine(0), machine(1, result="executing"), status="running")) == {A}
+def test_deleted_is_what_a_return_reports_as_deleted() -> None:
+    assert checks.deleted(answer(machine(0), machine(1, result="executing"), status="running")) == {A}
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_gone_is_what_a_return_says_is_gone() -> None:
 )
 def test_only_machines_that_failed_are_to_be_returned(reported: Any, second: Machine, violations: int) -> None:
     document: ReturnRequestsDocument = {"status": "complete", "message": "", "requests": [reported]}
-    found = checks.reclaimed(document, {A: machine(0), B: second})
+    found = checks.return_requests(document, {A: machine(0), B: second})
     assert found == ["machine hf-1-1 is to be returned, but its result is still succeed"] * violations
 
 

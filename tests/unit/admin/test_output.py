@@ -1,4 +1,4 @@
-"""What a script prints is read, and each breach of form is one clear sentence."""
+"""A script's output is read, and each violation of its form is one clear sentence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hfstack import cli, schema
-from hfstack.admin.rehearse.output import ANSWERS, Called, Read, read
+from hfstack.admin.rehearse.output import ANSWERS, Answer, Call, read
 from tests import ROOT
 from tests.unit.records import server_id
 
@@ -28,14 +28,14 @@ REQUEST = {"requestId": "req-1", "status": "complete", "message": "", "machines"
 STATUS = json.dumps({"requests": [REQUEST]}).encode() + b"\n"
 
 
-def called(stdout: bytes = STATUS, stderr: bytes = b"", exit_code: int | None = 0, trouble: str = "") -> Called:
-    return Called("getRequestStatus", exit_code, stdout, stderr, 0.1, trouble)
+def call(stdout: bytes = STATUS, stderr: bytes = b"", exit_code: int | None = 0, trouble: str = "") -> Call:
+    return Call("getRequestStatus", exit_code, stdout, stderr, 0.1, trouble)
 
 
-def read_changed(change: Callable[[dict[str, Any]], object], *, in_list: bool) -> Read:
+def read_changed(change: Callable[[dict[str, Any]], object], *, in_list: bool) -> Answer:
     request: Any = copy.deepcopy(REQUEST)
     change(request)
-    return read(called(json.dumps({"requests": [request] if in_list else request}).encode() + b"\n"))
+    return read(call(json.dumps({"requests": [request] if in_list else request}).encode() + b"\n"))
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS)
@@ -68,69 +68,69 @@ def test_each_command_has_the_answer_that_it_declares() -> None:
     assert declared == {command: f"schema.{shape.__name__}" for command, shape in schema.ANSWERS.items()}
 
 
-def test_a_good_answer_has_no_breach() -> None:
-    assert read(called()) == Read({"requests": [REQUEST]}, {"requests": [REQUEST]}, [])
+def test_a_good_answer_has_no_violation() -> None:
+    assert read(call()) == Answer({"requests": [REQUEST]}, {"requests": [REQUEST]}, [])
 
 
 def test_layout_and_more_keys_are_the_scripts_own_business() -> None:
     request = {**REQUEST, "machines": [{**MACHINE, "cloudHostId": None}]}
     text = json.dumps({"requests": request}, indent=4) + "\n"
-    assert read(called(text.encode())).breaches == []
+    assert read(call(text.encode())).violations == []
 
 
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        pytest.param(called(b""), "found nothing on stdout, wanted one JSON document", id="nothing"),
-        pytest.param(called(b"\n"), "found nothing on stdout, wanted one JSON document", id="an-empty-line"),
+        pytest.param(call(b""), "found nothing on stdout, wanted one JSON document", id="nothing"),
+        pytest.param(call(b"\n"), "found nothing on stdout, wanted one JSON document", id="an-empty-line"),
         pytest.param(
-            called(b"Traceback:\n  boom\n"),
+            call(b"Traceback:\n  boom\n"),
             'found "Traceback: boom" on stdout, wanted one JSON document in UTF-8',
             id="no-json",
         ),
         pytest.param(
-            called('{"message": "grün"}\n'.encode("latin-1")),
+            call('{"message": "grün"}\n'.encode("latin-1")),
             'found "{\\"message\\": \\"gr�n\\"}" on stdout, wanted one JSON document in UTF-8',
             id="no-utf-8",
         ),
         pytest.param(
-            called(STATUS + b'{"requests": []}\n'),
-            'found "{\\"requests\\": []}" on stdout behind the JSON document, wanted nothing',
+            call(STATUS + b'{"requests": []}\n'),
+            'found "{\\"requests\\": []}" on stdout after the JSON document, wanted nothing',
             id="two-documents",
         ),
-        pytest.param(called(STATUS[:-1]), 'found "" behind the JSON document, wanted one newline', id="no-newline"),
+        pytest.param(call(STATUS[:-1]), 'found "" after the JSON document, wanted one newline', id="no-newline"),
         pytest.param(
-            called(STATUS + b"\n"), 'found "\\n\\n" behind the JSON document, wanted one newline', id="two-newlines"
+            call(STATUS + b"\n"), 'found "\\n\\n" after the JSON document, wanted one newline', id="two-newlines"
         ),
         pytest.param(
-            called(STATUS[:-1] + b"\r\n"),
-            'found "\\r\\n" behind the JSON document, wanted one newline',
+            call(STATUS[:-1] + b"\r\n"),
+            'found "\\r\\n" after the JSON document, wanted one newline',
             id="a-windows-newline",
         ),
         pytest.param(
-            called(stderr=b"a warning\n"), 'found "a warning" on stderr, wanted nothing', id="something-on-stderr"
+            call(stderr=b"a warning\n"), 'found "a warning" on stderr, wanted nothing', id="something-on-stderr"
         ),
-        pytest.param(called(exit_code=2), "found exit code 2, wanted 0", id="exit-code"),
+        pytest.param(call(exit_code=2), "found exit code 2, wanted 0", id="exit-code"),
         pytest.param(
-            called(b'{"message": "no such cloud"}\n', exit_code=1),
+            call(b'{"message": "no such cloud"}\n', exit_code=1),
             "found exit code 1, wanted 0: no such cloud",
             id="refused",
         ),
         pytest.param(
-            called(b"", exit_code=None, trouble="it did not end within 5 s, and was ended"),
-            "it did not end within 5 s, and was ended",
+            call(b"", exit_code=None, trouble="it did not end within 5 s and was killed"),
+            "it did not end within 5 s and was killed",
             id="hangs",
         ),
-        pytest.param(called(b"[]\n"), "the document is a list, wanted a valid dictionary", id="a-list"),
+        pytest.param(call(b"[]\n"), "the document is a list, wanted a valid dictionary", id="a-list"),
     ],
 )
-def test_a_breach_of_form_is_one_sentence(call: Called, sentence: str) -> None:
-    assert read(call).breaches == [sentence]
+def test_a_violation_of_form_is_one_sentence(call: Call, sentence: str) -> None:
+    assert read(call).violations == [sentence]
 
 
-def test_all_breaches_of_a_call_are_said() -> None:
-    found = read(called(b"boom", b"boom\n", 3))
-    assert len(found.breaches) == 3
+def test_all_violations_of_a_call_are_said() -> None:
+    found = read(call(b"boom", b"boom\n", 3))
+    assert len(found.violations) == 3
     assert found.document is None
 
 
@@ -152,34 +152,32 @@ def test_all_breaches_of_a_call_are_said() -> None:
         pytest.param(lambda one: one.update(machines={}), "machines is an object, wanted a valid list", id="container"),
     ],
 )
-def test_a_breach_of_shape_names_the_place(
+def test_a_violation_of_shape_names_the_place(
     change: Callable[[dict[str, Any]], object], sentence: str, in_list: bool
 ) -> None:
     found = read_changed(change, in_list=in_list)
-    assert found.breaches == [("requests[0]." if in_list else "requests.") + sentence]
+    assert found.violations == [("requests[0]." if in_list else "requests.") + sentence]
     assert found.document is None
     assert found.found
 
 
 def test_foreign_text_is_cut() -> None:
-    (sentence,) = read(called(stderr=b"x" * 10_000)).breaches
+    (sentence,) = read(call(stderr=b"x" * 10_000)).violations
     assert len(sentence) < 200
 
 
 @pytest.mark.parametrize(
-    ("call", "breaches"),
+    ("call", "violations"),
     [
-        pytest.param(called(b'{"message": "no id"}\n', exit_code=1), [], id="as-wanted"),
-        pytest.param(called(), ["found exit code 0, wanted 1"], id="exit-0"),
+        pytest.param(call(b'{"message": "no id"}\n', exit_code=1), [], id="as-wanted"),
+        pytest.param(call(), ["found exit code 0, wanted 1"], id="exit-0"),
+        pytest.param(call(b"{}\n", exit_code=1), ["found no message with exit code 1, wanted the reason"], id="mute"),
         pytest.param(
-            called(b"{}\n", exit_code=1), ["found no message beside exit code 1, wanted the reason"], id="mute"
-        ),
-        pytest.param(
-            called(b'{"message": 1}\n', exit_code=1),
-            ["found no message beside exit code 1, wanted the reason"],
+            call(b'{"message": 1}\n', exit_code=1),
+            ["found no message with exit code 1, wanted the reason"],
             id="a-number",
         ),
     ],
 )
-def test_a_question_that_is_wrong_is_to_be_refused(call: Called, breaches: list[str]) -> None:
-    assert read(call, exit_code=1).breaches == breaches
+def test_a_question_that_is_wrong_is_to_be_refused(call: Call, violations: list[str]) -> None:
+    assert read(call, exit_code=1).violations == violations
