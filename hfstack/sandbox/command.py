@@ -1,4 +1,4 @@
-"""The command `hfstack sandbox`: the sandbox in the foreground, until it is interrupted."""
+"""The command `hfstack sandbox`: runs a sandbox in the foreground until it is interrupted."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ from hfstack.sandbox.sandbox import Sandbox
 
 DEFAULT_SPAWN_DELAY = 2.0
 
+MAX_PORT_BASE = 65531
+"""Four more ports follow the first."""
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="hfstack sandbox", description="A small OpenStack on loopback, for demonstrations and tests."
+        prog="hfstack sandbox", description="Runs a small OpenStack on loopback, for demonstrations and tests."
     )
     parser.add_argument(
-        "--port-base", type=int, default=0, metavar="N", help="first of five ports; 0, the default: any"
+        "--port-base", type=int, default=0, metavar="N", help="first of five ports; default: any free ports"
     )
-    parser.add_argument("--dir", default=".", metavar="DIR", help="where clouds.yaml is written; default: here")
+    parser.add_argument("--dir", default=".", metavar="DIR", help="folder for clouds.yaml; default: the current one")
     parser.add_argument(
         "--spawn-delay",
         type=float,
@@ -29,24 +32,26 @@ def _parser() -> argparse.ArgumentParser:
         metavar="S",
         help=f"seconds until a server is ACTIVE; default: {DEFAULT_SPAWN_DELAY:g}",
     )
-    parser.add_argument("--tls-cert", metavar="FILE", help="certificate, for https")
-    parser.add_argument("--tls-key", metavar="FILE", help="its key")
+    parser.add_argument("--tls-cert", metavar="FILE", help="certificate, to serve HTTPS")
+    parser.add_argument("--tls-key", metavar="FILE", help="its private key")
     return parser
 
 
 def serve(argv: Sequence[str]) -> int:
-    """Run a sandbox until SIGINT or SIGTERM. Returns the exit code."""
+    """Run a sandbox until SIGINT or SIGTERM; return the exit code."""
     parser = _parser()
     args = parser.parse_args(argv)
     if bool(args.tls_cert) != bool(args.tls_key):
         parser.error("--tls-cert and --tls-key go together")
+    if not 0 <= args.port_base <= MAX_PORT_BASE:
+        parser.error(f"--port-base must be 0 to {MAX_PORT_BASE}")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    os.makedirs(args.dir, exist_ok=True)
-    clouds = os.path.abspath(os.path.join(args.dir, "clouds.yaml"))
-    sandbox = Sandbox(args.port_base, (args.tls_cert, args.tls_key) if args.tls_cert else None)
-    sandbox.cloud.knobs.spawn_delay = args.spawn_delay
     try:
+        os.makedirs(args.dir, exist_ok=True)
+        clouds = os.path.abspath(os.path.join(args.dir, "clouds.yaml"))
+        sandbox = Sandbox(args.port_base, (args.tls_cert, args.tls_key) if args.tls_cert else None)
+        sandbox.cloud.knobs.spawn_delay = args.spawn_delay
         with sandbox:
             sandbox.write_clouds_yaml(clouds)
             _say(f"clouds.yaml: {clouds} (clouds member, other, admin, appcred)")

@@ -1,23 +1,23 @@
 """The control port: plain HTTP and JSON, for tests and demonstrations.
 
     GET    /status                  services, ports, servers by status, requests counted
-    GET    /requests                [[service, method, path?query, status or null, request headers], ...], last last
-    DELETE /requests                forget them
+    GET    /requests                [[service, method, path?query, status or null, request headers], ...], newest last
+    DELETE /requests                clear the list
     GET    /knobs                   all knobs (`knobs.Knobs`)
-    PUT    /knobs                   {knob: value, ...}; what is left out stays
-    POST   /services/NAME/stop      keystone, nova, neutron, glance: connections are cut and refused;
+    PUT    /knobs                   {knob: value, ...}; knobs left out stay as they are
+    POST   /services/NAME/stop      keystone, nova, neutron, glance: cut and refuse connections;
                                     database: Nova and Neutron answer 500
-    POST   /services/NAME/start     the same port again
-    GET    /faults                  all faults (`faults.Fault`), with what is left of `skip` and `times`
-    POST   /faults                  let one loose
-    DELETE /faults                  call all back, and end the delays that are under way
-    POST   /servers                 {count, name_prefix, tags, metadata, project}: ACTIVE servers at once; answers {ids}
+    POST   /services/NAME/start     accept connections on the same port again
+    GET    /faults                  all faults (`faults.Fault`), with the remaining `skip` and `times`
+    POST   /faults                  add one
+    DELETE /faults                  remove all, and end the delays in progress
+    POST   /servers                 {count, name_prefix, tags, metadata, project}: create ACTIVE servers; answers {ids}
     PUT    /servers/ID              force a state: vm_state, task_state, power_state, launched_at, terminated_at,
                                     created, fault (a message or {message, code, details}), name, tags, metadata,
                                     locked, locked_reason, addresses (as Nova shows them), down (its cell does not
-                                    answer), gone (erased, without a deleted row). Times are epoch seconds or ISO.
-    GET    /servers                 id, name, project, status, vm_state, task_state of all, deleted ones included
-    POST   /tokens/expire           no token issued so far is good any more
+                                    answer), gone (erased without a deleted row). Times are epoch seconds or ISO.
+    GET    /servers                 id, name, project, status, vm_state, task_state of all, including deleted ones
+    POST   /tokens/expire           make every token issued so far expire
 
 Errors are 400 and 404 with {"error": sentence}.
 """
@@ -45,7 +45,7 @@ _TIMES = {"launched_at", "terminated_at", "created"}
 
 
 class Control:
-    """What the control port works on."""
+    """What the control port reads and changes."""
 
     def __init__(self, cloud: Cloud, services: Mapping[str, Service], faults: Faults, journal: Journal) -> None:
         self.cloud, self.services, self.faults, self.journal = cloud, services, faults, journal
@@ -74,7 +74,7 @@ def _done() -> Answer:
 
 @ROUTES.add("GET", "/status")
 def status(control: Control, _: dict[str, Any]) -> Answer:
-    """How everything is."""
+    """Services, ports and servers at a glance."""
     cloud = control.cloud
     services = {
         name: {
@@ -100,7 +100,7 @@ def requests(control: Control, _: dict[str, Any]) -> Answer:
 
 @ROUTES.add("DELETE", "/requests")
 def forget_requests(control: Control, _: dict[str, Any]) -> Answer:
-    """Forget the requests."""
+    """Clear the list of requests."""
     control.journal.clear()
     return _done()
 
@@ -113,7 +113,7 @@ def knobs(control: Control, _: dict[str, Any]) -> Answer:
 
 @ROUTES.add("PUT", "/knobs")
 def turn(control: Control, changes: dict[str, Any]) -> Answer:
-    """Turn some knobs."""
+    """Change some knobs."""
     with control.cloud.lock:
         control.cloud.knobs.update(changes)
     return knobs(control, {})
@@ -152,7 +152,7 @@ def list_faults(control: Control, _: dict[str, Any]) -> Answer:
 
 @ROUTES.add("POST", "/faults")
 def add_fault(control: Control, document: dict[str, Any]) -> Answer:
-    """Let a fault loose."""
+    """Add a fault."""
     fault = Fault.parse(document)
     if fault.service is not None and fault.service not in control.services:
         raise _error(404, f"there is no service {fault.service}")
@@ -162,7 +162,7 @@ def add_fault(control: Control, document: dict[str, Any]) -> Answer:
 
 @ROUTES.add("DELETE", "/faults")
 def clear_faults(control: Control, _: dict[str, Any]) -> Answer:
-    """Call all faults back."""
+    """Remove all faults."""
     control.faults.clear()
     return _done()
 
@@ -190,7 +190,7 @@ def _shown(server: Server, phase: lifecycle.Phase) -> dict[str, Any]:
 
 @ROUTES.add("POST", "/servers")
 def create_servers(control: Control, wanted: dict[str, Any]) -> Answer:
-    """Put ACTIVE servers there at once."""
+    """Create servers that are ACTIVE at once."""
     name = wanted.get("project", "demo")
     owner = next((user for user in inventory.USERS if user.project.name == name), None)
     if owner is None:
@@ -222,7 +222,7 @@ def create_servers(control: Control, wanted: dict[str, Any]) -> Answer:
 
 @ROUTES.add("PUT", "/servers/{server_id}")
 def force(control: Control, changes: dict[str, Any], server_id: str) -> Answer:
-    """Force a server's state; what is left out stays, and what was to come does not."""
+    """Force a server's state. Keys left out stay as they are; states that were still to come are cancelled."""
     unknown = set(changes) - {*_PHASE_KEYS, *_RECORD_KEYS, "created", "fault", "gone"}
     if unknown:
         raise _error(400, f"a server has no {', '.join(sorted(unknown))}")
@@ -256,7 +256,7 @@ def _force_phase(server: Server, now: float, changes: dict[str, Any]) -> None:
     if phase.deleted:
         phase = replace(lifecycle.erased(phase, now), fault=phase.fault)
     elif phase.vm_state not in {"building", "error"} and phase.addresses_at is None:
-        # it has come up by force, so it has what a server that came up by itself has
+        # a server that is forced up has everything that one has which came up by itself
         up = lifecycle.active(phase, now)
         up = replace(up, vm_state=phase.vm_state, task_state=phase.task_state, power_state=phase.power_state)
         phase = replace(up, launched_at=phase.launched_at or now, terminated_at=forced.get("terminated_at"))
@@ -264,7 +264,7 @@ def _force_phase(server: Server, now: float, changes: dict[str, Any]) -> None:
 
 
 def _time(value: object) -> float | None:
-    """A time from JSON: epoch seconds, or ISO, which is UTC if it does not say otherwise."""
+    """A time from JSON: epoch seconds, or ISO, in UTC unless it says otherwise."""
     if value is None or isinstance(value, int | float):
         return value
     parsed = datetime.fromisoformat(str(value))
@@ -273,7 +273,7 @@ def _time(value: object) -> float | None:
 
 @ROUTES.add("POST", "/tokens/expire")
 def expire_tokens(control: Control, _: dict[str, Any]) -> Answer:
-    """End the life of every token."""
+    """Make every token expire."""
     cloud = control.cloud
     with cloud.lock:
         now = cloud.now()

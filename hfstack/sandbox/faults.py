@@ -1,4 +1,4 @@
-"""Faults that are let loose on requests, and the journal of the requests that were served."""
+"""Faults that are injected into requests, and the journal of the requests that were served."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ JOURNAL_LENGTH = 10_000
 
 @dataclass
 class Fault:
-    """One fault. Its first fields say which requests it meets, the others what becomes of them."""
+    """One fault. Its first fields say which requests it matches, the others what happens to them."""
 
     service: str | None = None
-    """Of which service; None for any."""
+    """The service; None for any."""
     method: str | None = None
-    """Which method; None for any."""
+    """The method; None for any."""
     path: str = ""
-    """A regular expression to be found in path and query."""
+    """A regular expression that is searched in path and query."""
     skip: int = 0
-    """How many requests are let through first."""
+    """How many matching requests pass first."""
     times: int = 1
-    """How many requests are met; -1 for all."""
+    """How many requests it affects; -1 for all."""
     delay: float = 0.0
-    """Seconds that the answer waits."""
+    """How long the answer waits (seconds)."""
     act_first: bool = False
-    """Whether the request is carried out before the delay and whatever else is to come."""
+    """Whether the request is carried out before the delay and the rest."""
     status: int | None = None
     """The answer's status, with `headers` and `body`; the request is not carried out unless `act_first`."""
     headers: dict[str, str] = field(default_factory=dict)
@@ -52,11 +52,11 @@ class Fault:
         return fault
 
     def as_dict(self) -> dict[str, Any]:
-        """The fault as JSON, with what is left of `skip` and `times`."""
+        """The fault as JSON, with the remaining `skip` and `times`."""
         return asdict(self)
 
-    def meets(self, service: str, request: Request) -> bool:
-        """Whether this is one of its requests. `skip` and `times` are counted down."""
+    def matches(self, service: str, request: Request) -> bool:
+        """Whether the fault affects this request. Counts `skip` and `times` down."""
         if self.service not in {None, service} or self.method not in {None, request.method}:
             return False
         if self.times == 0 or not re.search(self.path, request.target):
@@ -67,8 +67,8 @@ class Fault:
         self.times -= self.times > 0
         return True
 
-    def replaced(self, answer: Answer | None) -> Answer:
-        """What is answered instead of the true answer, which is None if the request was not carried out."""
+    def replace(self, answer: Answer | None) -> Answer:
+        """The answer that replaces the real one, which is None if the request was not carried out."""
         if self.status is not None:
             answer = Answer(self.status, self.body.encode(), list(self.headers.items()))
         answer = answer or Answer(204)
@@ -82,7 +82,7 @@ class Fault:
 
 
 class Faults:
-    """The faults in the order in which they were given; the first that meets a request has it."""
+    """The faults in the order in which they were added; the first that matches a request applies."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
@@ -90,31 +90,31 @@ class Faults:
         self._released = threading.Event()
 
     def add(self, fault: Fault) -> None:
-        """Let one more fault loose."""
+        """Add a fault."""
         with self._lock:
             self._faults.append(fault)
 
     def clear(self) -> None:
-        """Call all faults back, and end the delays that are under way."""
+        """Remove all faults, and end the delays in progress."""
         with self._lock:
             self._faults.clear()
         self.release()
 
     def as_list(self) -> list[dict[str, Any]]:
-        """All faults, those included that have had their times."""
+        """All faults, including those that are used up."""
         with self._lock:
             return [fault.as_dict() for fault in self._faults]
 
     def release(self) -> None:
-        """End the delays that are under way."""
+        """End the delays in progress."""
         with self._lock:
             released, self._released = self._released, threading.Event()
         released.set()
 
     def apply(self, service: str, request: Request, act: Callable[[], Answer]) -> Answer:
-        """Carry a request out as the faults will have it."""
+        """Carry a request out, as far as the faults let it."""
         with self._lock:
-            fault = next((one for one in self._faults if one.meets(service, request)), None)
+            fault = next((one for one in self._faults if one.matches(service, request)), None)
             released = self._released
         if fault is None:
             return act()
@@ -122,7 +122,7 @@ class Faults:
         released.wait(fault.delay)
         if fault.acts and answer is None:
             answer = act()
-        return fault.replaced(answer)
+        return fault.replace(answer)
 
 
 class Journal:
@@ -134,7 +134,7 @@ class Journal:
         self._lock = threading.Lock()
 
     def note(self, service: str, request: Request, answer: Answer) -> None:
-        """Write one request down, without its token."""
+        """Record one request, without its token."""
         unanswered = answer.drop in {Drop.BEFORE, Drop.AFTER}
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _SECRET}
         entry = [service, request.method, request.target, None if unanswered else answer.status, headers]
@@ -144,13 +144,13 @@ class Journal:
             self._counts[service, f"{kind}?{request.query}" if request.query else kind] += 1
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Clear the journal."""
         with self._lock:
             self._entries.clear()
             self._counts.clear()
 
     def entries(self) -> list[list[Any]]:
-        """`[service, method, path and query, status, headers]` of each, the most recent last."""
+        """`[service, method, path and query, status, headers]` of each, the newest last."""
         with self._lock:
             return list(self._entries)
 

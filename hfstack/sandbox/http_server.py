@@ -1,7 +1,6 @@
-"""HTTP/1.1 for the sandbox: a request, an answer, a table of routes, and a listener that can be stopped and started.
+"""HTTP/1.1 for the sandbox: a request, an answer, a table of routes, and a service that can be stopped and started.
 
-Knows nothing of OpenStack. Every listener keeps its port when it is stopped, so that a stopped service is a refused
-connection and a started one is found where it was.
+It knows nothing about OpenStack. A stopped service keeps its port: it refuses connections until it is started again.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ Json = Any
 
 @dataclass
 class Request:
-    """A request as it arrived. `template` is the route that it took, once it is known."""
+    """A request as it arrived. `template` is its route, once that is known."""
 
     method: str
     path: str
@@ -58,7 +57,7 @@ class Request:
 
 
 class Drop(Enum):
-    """How a connection is cut instead of being answered."""
+    """When a connection is cut: before the request is carried out, after it, or in the middle of the answer."""
 
     BEFORE = "before"
     AFTER = "after"
@@ -67,7 +66,7 @@ class Drop(Enum):
 
 @dataclass
 class Answer:
-    """What goes back. `drop` cuts the connection: without a byte, or in the middle of the body."""
+    """An answer. `drop` cuts the connection: without a byte, or in the middle of the body."""
 
     status: int
     body: bytes = b""
@@ -110,7 +109,7 @@ class Routes:
         return register
 
     def find(self, request: Request) -> Callable[..., Answer] | None:
-        """The handler of this request with its path arguments bound, or None. Notes the template in the request."""
+        """The handler of this request with its path arguments bound, or None. Records the template in the request."""
         for method, template, pattern, handler in self._routes:
             found = pattern.fullmatch(request.path) if method == request.method else None
             if found:
@@ -121,7 +120,7 @@ class Routes:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One connection: reads requests and writes what the service answers, until either side has enough."""
+    """One connection: reads requests and writes the service's answers, until either side closes it."""
 
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "hfstack-sandbox", ""
@@ -129,7 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Listener
 
     def handle(self) -> None:
-        """Serve the connection; a peer that goes away is nobody's error."""
+        """Serve the connection; it is no error if the peer goes away."""
         with suppress(OSError):
             super().handle()
 
@@ -149,7 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.write(self.server.respond(request))
 
     def write(self, answer: Answer) -> None:
-        """Write an answer, or as much of it as is to be seen."""
+        """Write an answer, or as much of it as should arrive."""
         if answer.drop in {Drop.BEFORE, Drop.AFTER}:
             self.close_connection = True
             return
@@ -169,11 +168,11 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = answer  # noqa: N815
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: what was served is asked from the control port."""
+        """Print nothing: the control port lists the requests."""
 
 
 class _Listener(ThreadingHTTPServer):
-    """A listening socket, a thread for each connection, and a way to cut them all."""
+    """A listening socket with a thread for each connection; all of them can be cut."""
 
     daemon_threads = True
     block_on_close = False
@@ -193,7 +192,7 @@ class _Listener(ThreadingHTTPServer):
                 self.process_request(*self.get_request())
 
     def get_request(self) -> tuple[socket.socket, Any]:
-        """Accept one connection. The handshake is left to its own thread, at the first read."""
+        """Accept one connection. Its own thread does the TLS handshake, at the first read."""
         accepted, peer = self.socket.accept()
         if self.tls:
             accepted = self.tls.wrap_socket(accepted, server_side=True, do_handshake_on_connect=False)
@@ -208,7 +207,7 @@ class _Listener(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, *_: object) -> None:
-        """Say nothing: a failed handshake or a cut connection is what some tests are about."""
+        """Print nothing: some tests cause a failed handshake or a cut connection."""
 
     def cut(self) -> None:
         """Close the listening socket and every connection."""
@@ -244,15 +243,18 @@ class Service:
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Listen. Raises `OSError` when the port is taken."""
+        """Listen. Raises `OSError` if the port is taken."""
         if self._listener is None:
-            self._listener = _Listener(self.port, self._guarded, self._tls)
+            try:
+                self._listener = _Listener(self.port, self._guarded, self._tls)
+            except OSError as error:
+                raise OSError(f"cannot listen on 127.0.0.1:{self.port}: {error.strerror}") from None
             self.port = self._listener.server_port
             self._thread = threading.Thread(target=self._listener.serve, name=self.name, daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
-        """Refuse connections from now on and cut those that are open."""
+        """Refuse new connections and cut the open ones."""
         if self._listener is not None and self._thread is not None:
             self._listener.cut()
             self._thread.join()
@@ -263,14 +265,17 @@ class Service:
             return self._respond(request)
         except HttpError as error:
             return error.answer
-        except Exception:  # noqa: BLE001 - the client is told, which is all a server can do
+        except Exception:  # noqa: BLE001 - the client gets the traceback
             return Answer(500, traceback.format_exc().encode(), [("Content-Type", "text/plain")])
 
 
 def tls_context(files: Sequence[str] | None) -> ssl.SSLContext | None:
-    """A server's TLS context of (certificate file, key file), or None."""
+    """A server's TLS context made from (certificate file, key file), or None. Raises `OSError`."""
     if not files:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*files)
+    try:
+        context.load_cert_chain(*files)
+    except OSError as error:
+        raise OSError(f"cannot use the certificate {files[0]} with the key {files[1]}: {error.strerror}") from None
     return context

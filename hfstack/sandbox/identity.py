@@ -1,4 +1,4 @@
-"""What stands in front of Nova, Neutron and Glance (keystonemiddleware): a token, or no entry."""
+"""The check of tokens in front of Nova, Neutron and Glance, as keystonemiddleware does it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PROSE = {
 
 
 def request_id() -> str:
-    """A new identifier of one request."""
+    """A new request id."""
     return f"req-{uuid.uuid4()}"
 
 
@@ -33,7 +33,7 @@ def challenge(cloud: Cloud) -> tuple[str, str]:
 
 
 def plain_error(request: Request, status: int, detail: str = "", *headers: tuple[str, str]) -> Answer:
-    """An error as WebOb writes it, before it has reached any of a service's own code."""
+    """An error as WebOb writes it, before a request reaches a service's own code."""
     title, prose = _PROSE[status]
     if JSON in request.headers.get("Accept", ""):
         message = f"{prose}<br /><br />\n{detail}\n\n"
@@ -43,9 +43,9 @@ def plain_error(request: Request, status: int, detail: str = "", *headers: tuple
 
 
 def authenticate(cloud: Cloud, request: Request, service: str) -> Token:
-    """The valid token of the request. Raises the 401, or the 503 of a Keystone that cannot be asked, as `HttpError`.
+    """The valid token of the request. Raises `HttpError`: a 401, or a 503 if Keystone is stopped.
 
-    A service asks Keystone once for each token, so it goes on with those it has seen when Keystone is stopped.
+    A service validates each token once, so it still accepts those it has seen when Keystone is stopped.
     """
     token = cloud.valid_token(request.headers.get("X-Auth-Token"))
     seen = cloud.seen_tokens.setdefault(service, set())

@@ -1,6 +1,6 @@
 """What the sandbox's cloud has from the start: projects, users, flavors, an image, networks.
 
-Identifiers are derived from names, so they are the same at every start.
+Ids are derived from names, so they are the same at every start.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ _NAMESPACE = uuid.UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")
 
 REGION = "RegionOne"
 BIRTH = "2025-01-01T00:00:00Z"
-"""When everything listed here was made."""
+"""When everything listed here was created."""
 
 
 def fixed_uuid(*names: str) -> str:
-    """The UUID of something that is always there."""
+    """The UUID of something that always exists."""
     return str(uuid.uuid5(_NAMESPACE, "/".join(names)))
 
 
 def fixed_hex(*names: str) -> str:
-    """The same without dashes, as Keystone writes identifiers."""
+    """The same without dashes, as Keystone writes ids."""
     return fixed_uuid(*names).replace("-", "")
 
 
@@ -34,7 +34,7 @@ class Project:
 
     @property
     def id(self) -> str:
-        """Keystone's identifier."""
+        """Keystone's id."""
         return fixed_hex("project", self.name)
 
 
@@ -49,7 +49,7 @@ class User:
 
     @property
     def id(self) -> str:
-        """Keystone's identifier."""
+        """Keystone's id."""
         return fixed_hex("user", self.name)
 
 
@@ -64,7 +64,7 @@ class Flavor:
 
     @property
     def id(self) -> str:
-        """Nova's identifier."""
+        """Nova's id."""
         return fixed_uuid("flavor", self.name)
 
 
@@ -79,13 +79,13 @@ class Subnet:
 
     @property
     def gateway(self) -> str:
-        """The router's address: the first of all in IPv6, the first that a host may have in IPv4."""
+        """The router's address: in IPv6 the first of all, in IPv4 the first host address."""
         return str(ip_network(self.cidr)[0 if self.version == 6 else 1])
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A Neutron network: its subnets and whose it is. An external one belongs to nobody."""
+    """A Neutron network: its subnets and its owner. An external one has no owner."""
 
     id: str
     name: str
@@ -94,7 +94,7 @@ class Network:
 
     @property
     def external(self) -> bool:
-        """Whether floating addresses come from here and servers cannot be here."""
+        """Whether it provides floating IPs, and servers cannot be attached to it."""
         return self.project is None
 
 
@@ -138,5 +138,5 @@ NETWORKS = (PRIVATE, PUBLIC)
 
 
 def security_group_id(project_id: str) -> str:
-    """The identifier of a project's only security group."""
+    """The id of a project's only security group."""
     return fixed_uuid("security-group", project_id)

@@ -1,4 +1,4 @@
-"""What can be turned while the sandbox runs."""
+"""What can be changed while the sandbox runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass
 class Knobs:
-    """What can be turned while the cloud runs. Times are in seconds and hold for what is begun afterwards."""
+    """What can be changed while the sandbox runs. Times are in seconds and apply to what begins afterwards."""
 
     spawn_delay: float = 0.0
     """From the request to ACTIVE; also how long an action takes."""
@@ -18,28 +18,28 @@ class Knobs:
     address_delay: float = 0.0
     """From ACTIVE until Nova shows the addresses; Neutron shows its ports before."""
     spawn_fail: str = ""
-    """Servers whose name this regular expression finds end in ERROR instead of ACTIVE; "" for none."""
+    """Servers whose name matches this regular expression end in ERROR instead of ACTIVE; "" for none."""
     destroy_fail: str = ""
-    """Servers whose name this regular expression finds end in ERROR instead of being deleted; "" for none."""
+    """Servers whose name matches this regular expression end in ERROR instead of being deleted; "" for none."""
     lose_records: bool = False
-    """Full pages leave records out while servers are being scheduled."""
+    """Full pages omit records while servers are being scheduled."""
     soft_delete: bool = False
-    """DELETE keeps the server, hidden, until it is restored or deleted by force."""
+    """DELETE only hides the server, until it is restored or force-deleted."""
     neutron_addresses: bool = True
     """Ports have addresses."""
     quota_instances: int = 10_000
     """Servers per project; -1 for no limit."""
     quota_floating_ips: int = 1000
-    """Floating addresses per project; -1 for no limit."""
+    """Floating IPs per project; -1 for no limit."""
     token_ttl: float = 3600.0
-    """How long a token is good."""
+    """How long a token is valid."""
     max_microversion: str = "2.104"
-    """The highest that Nova accepts."""
+    """The highest microversion that Nova accepts."""
     max_limit: int = 1000
-    """The longest page of a list."""
+    """The most records on a page of a list."""
 
     def update(self, changes: Mapping[str, Any]) -> None:
-        """Turn some of the knobs. Raises `ValueError` for one that does not exist."""
+        """Change some of the knobs. Raises `ValueError` for one that does not exist."""
         unknown = set(changes) - {knob.name for knob in fields(self)}
         if unknown:
             raise ValueError(f"no such knob: {', '.join(sorted(unknown))}")

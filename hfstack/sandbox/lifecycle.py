@@ -1,7 +1,7 @@
-"""A server's life as a list of phases, each with the time from which it holds.
+"""A server's life as a list of phases, each with the time at which it begins.
 
-What a server is at a given moment is looked up by that time alone: no thread changes it, so nothing races. An event
-(a deletion, an action) cuts the phases that have not come and writes its own.
+The state at a given moment depends only on the time: no thread changes it, so nothing races. An event (a deletion, an
+action) replaces the phases that have not begun yet with its own.
 
 States and statuses are Nova's (`objects/fields.py`, `api/openstack/common.py`).
 """
@@ -56,7 +56,7 @@ def status_of(vm_state: str, task_state: str | None) -> str:
 
 
 def vm_states_of(status: str) -> set[str]:
-    """The vm_states that a list's `status` filter asks for. Task states are left out, as Nova mostly does."""
+    """The vm_states that a list's `status` filter selects. It ignores task states, as Nova mostly does."""
     return {vm for vm, names in STATE_MAP.items() if status.upper() in names.values()}
 
 
@@ -72,9 +72,9 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """What holds from `at` on.
+    """The state of a server from `at` on.
 
-    `networked` says whether Neutron has its ports, `addresses_at` from when Nova's cache knows the addresses.
+    `networked` says whether Neutron has its ports, `addresses_at` when Nova's cache gets to know the addresses.
     """
 
     at: float
@@ -96,27 +96,27 @@ class Phase:
 
     @property
     def deleted(self) -> bool:
-        """Whether only the row of a deleted server is left."""
+        """Whether only the row of a deleted server remains."""
         return self.vm_state == "deleted"
 
     @property
     def hidden(self) -> bool:
-        """Whether ordinary lists and the quota leave it out."""
+        """Whether ordinary lists and the quota omit it."""
         return self.vm_state in {"deleted", "soft-delete"}
 
     @property
     def scheduling(self) -> bool:
-        """Whether it is a build request only, which no host has taken."""
+        """Whether it is still only a build request, which no host has accepted."""
         return self.vm_state == "building" and self.task_state == "scheduling"
 
 
 def phase_at(phases: Sequence[Phase], now: float) -> Phase:
-    """The phase that holds now: of those that have begun, the last."""
+    """The current phase: of those that have begun, the last."""
     return next((phase for phase in reversed(phases) if phase.at <= now), phases[0])
 
 
 def then(phases: Sequence[Phase], now: float, following: Sequence[Phase]) -> list[Phase]:
-    """What has happened until now, and then this instead of what was to come."""
+    """The phases that have begun, followed by these instead of those that have not."""
     return [phase for phase in phases if phase.at <= now] + list(following)
 
 
@@ -129,7 +129,7 @@ def building(now: float, flavor: Flavor, delay: float, address_delay: float) -> 
 
 
 def active(before: Phase, at: float, address_delay: float = 0.0) -> Phase:
-    """The phase in which a server has come up."""
+    """The phase of a server that has come up."""
     return replace(
         before,
         at=at,
@@ -150,7 +150,7 @@ def unschedulable(now: float, flavor: Flavor, delay: float, message: str) -> lis
 
 
 def failing(now: float, flavor: Flavor, delay: float, message: str) -> list[Phase]:
-    """A build that every host tries and gives up: ERROR where it would have become ACTIVE."""
+    """A build that fails on every host: ERROR when it would have become ACTIVE."""
     *before, last = building(now, flavor, delay, 0.0)
     return [*before, failed(before[-1], last.at, message)]
 
@@ -170,7 +170,7 @@ def failed(before: Phase, at: float, message: str) -> Phase:
 
 
 def deleting(current: Phase, now: float, delay: float, failure: str | None) -> list[Phase]:
-    """A deletion, and what is left after `delay` seconds: a deleted row, or ERROR with the failure."""
+    """A deletion, and what remains after `delay` seconds: a deleted row, or ERROR with the failure."""
     during = replace(current, at=now, task_state="deleting")
     end = now + delay
     if failure is not None:
@@ -180,7 +180,7 @@ def deleting(current: Phase, now: float, delay: float, failure: str | None) -> l
 
 
 def erased(before: Phase, at: float) -> Phase:
-    """The row that stays of a deleted server. Its fault is deleted with it."""
+    """The row that remains of a deleted server. Its fault is deleted with it."""
     return replace(
         before,
         at=at,
@@ -195,7 +195,7 @@ def erased(before: Phase, at: float) -> Phase:
 
 
 def soft_deleting(current: Phase, now: float, delay: float) -> list[Phase]:
-    """A deletion that can be taken back: powered off, hidden, ports and addresses kept."""
+    """A deletion that can be undone: the server is powered off and hidden, and keeps its ports and addresses."""
     during = replace(current, at=now, task_state="soft-deleting")
     gone = replace(during, at=now + delay, vm_state="soft-delete", task_state=None, power_state=SHUTDOWN)
     return [during, gone]

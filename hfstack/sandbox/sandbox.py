@@ -27,8 +27,8 @@ _ANSWERS: dict[str, Callable[[Cloud, Request], Answer]] = {
 class Sandbox:
     """A small OpenStack on loopback.
 
-    `cloud` is its state, `faults` what is let loose on requests, `journal` what was served. From other processes the
-    same is reached over the control port (see `control`).
+    `cloud` is its state, `faults` are injected into requests, `journal` lists the requests. Other processes reach the
+    same through the control port (see `control`).
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Sandbox:
         self.stop()
 
     def start(self) -> None:
-        """Start everything. Raises `OSError` when a port is taken; nothing runs then."""
+        """Start everything. Raises `OSError` if a port is taken; nothing runs then."""
         try:
             for service in (*self._services.values(), self._control):
                 service.start()
@@ -85,20 +85,20 @@ class Sandbox:
 
     @property
     def ports(self) -> dict[str, int]:
-        """The port of each service, `control` included."""
+        """The port of each service, including `control`."""
         return {service.name: service.port for service in (*self._services.values(), self._control)}
 
     def url(self, service: str) -> str:
-        """Where a service is, without a path."""
+        """The URL of a service, without a path."""
         return self._services[service].url
 
     @property
     def control_url(self) -> str:
-        """Where the control port is."""
+        """The URL of the control port."""
         return self._control.url
 
     def write_clouds_yaml(self, path: str, secrets: str | None = None) -> None:
-        """Write a clouds.yaml with the clouds member, other, admin and appcred, for the owner alone to read.
+        """Write a clouds.yaml with the clouds member, other, admin and appcred, which only the owner can read.
 
         With `secrets`, passwords go to that file instead, as in a secure.yaml.
         """
@@ -156,7 +156,7 @@ def _take_secrets(cloud: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write_private(path: str, document: object) -> None:
-    """Write YAML, of which JSON is a part, readable by the owner alone."""
+    """Write YAML, of which JSON is a part, in a file that only the owner can read."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "w", encoding="utf-8") as file:
         os.chmod(path, 0o600)

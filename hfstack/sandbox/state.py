@@ -1,6 +1,6 @@
-"""The sandbox's cloud: what there is now, and the clock. Pure data, no HTTP.
+"""The sandbox's cloud: what exists now, and the clock. Pure data, no HTTP.
 
-`Cloud.lock` is held while one request is answered, so everything here may be read and changed without further care.
+`Cloud.lock` is held while one request is answered, so everything here can be read and changed without further locking.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hfstack.sandbox.lifecycle import Phase
 
 @dataclass
 class ApplicationCredential:
-    """A Keystone application credential; it may not make others."""
+    """A Keystone application credential; it must not create others."""
 
     id: str
     name: str
@@ -47,18 +47,18 @@ class Token:
 
     @property
     def project(self) -> Project:
-        """The project in whose name requests are made."""
+        """The project on whose behalf requests are made."""
         return self.user.project
 
     @property
     def is_admin(self) -> bool:
-        """Whether Nova's and Neutron's policies see an administrator."""
+        """Whether Nova's and Neutron's policies take the user for an administrator."""
         return "admin" in self.user.roles
 
 
 @dataclass
 class Port:
-    """A Neutron port with its address in each subnet. Nova deletes those that it made, and only unbinds the others."""
+    """A Neutron port with its address in each subnet. Nova deletes those that it created, and unbinds the others."""
 
     id: str
     network: Network
@@ -76,7 +76,7 @@ class Port:
 
 @dataclass
 class FloatingIP:
-    """A Neutron floating address, which outlives the server that it leads to."""
+    """A Neutron floating IP, which outlives the server that it is associated with."""
 
     id: str
     address: str
@@ -100,7 +100,7 @@ class Action:
 
 @dataclass
 class Server:
-    """A Nova server: what was asked for, and its phases."""
+    """A Nova server: what its creator wanted, and its phases."""
 
     id: str
     name: str
@@ -136,11 +136,11 @@ class Server:
     """What Nova shows instead of the ports' addresses."""
 
     def at(self, now: float) -> Phase:
-        """The phase that holds now."""
+        """The current phase."""
         return lifecycle.phase_at(self.phases, now)
 
     def then(self, now: float, following: list[Phase]) -> None:
-        """Let these phases follow from now on."""
+        """Continue with these phases from now on."""
         self.phases = lifecycle.then(self.phases, now, following)
 
     def updated(self, now: float) -> float:
@@ -178,10 +178,10 @@ class Cloud:
         self.knobs = Knobs()
         self.urls: dict[str, str] = {}
         self.stopped: set[str] = set()
-        """Names of the services, `database` among them, that do not work."""
+        """Names of the services that do not work; `database` may be one of them."""
         self.tokens: dict[str, Token] = {}
         self.seen_tokens: dict[str, set[str]] = {}
-        """Tokens that each service has already had validated."""
+        """The tokens that each service has already validated."""
         self.credentials: dict[str, ApplicationCredential] = {}
         self.servers: dict[str, Server] = {}
         self.networks = {network.id: network for network in inventory.NETWORKS}
@@ -199,7 +199,7 @@ class Cloud:
     def issue_token(
         self, user: User, methods: list[str], audit_ids: list[str], credential: ApplicationCredential | None = None
     ) -> Token:
-        """Issue a token; `audit_ids` are those of the token that it was got with."""
+        """Issue a token; `audit_ids` are those of the token that was used to get it."""
         now = self.now()
         token = Token(
             "gAAAAA" + secrets.token_urlsafe(132),
@@ -214,7 +214,7 @@ class Cloud:
         return token
 
     def valid_token(self, token_id: str | None) -> Token | None:
-        """The token of this identifier, if it is known, not expired and not revoked."""
+        """The token with this id, if it is known, not expired and not revoked."""
         token = self.tokens.get(token_id or "")
         return token if token and not token.revoked and token.expires_at > self.now() else None
 
@@ -225,7 +225,7 @@ class Cloud:
         fixed = []
         for subnet in network.subnets:
             if subnet.version == 6:
-                # SLAAC: the address is made of the MAC
+                # SLAAC: the address is derived from the MAC
                 prefix = subnet.cidr.partition("::/")[0]
                 fixed.append((subnet, f"{prefix}::f816:3eff:fe{high:02x}:{low:x}"))
             else:
@@ -235,7 +235,7 @@ class Cloud:
         return Port(str(uuid.uuid4()), network, project_id, mac, fixed, self.now())
 
     def make_floating_ip(self, project_id: str) -> FloatingIP:
-        """A floating address that leads nowhere yet."""
+        """A floating IP that is not associated with a port yet."""
         now = self.now()
         found = FloatingIP(str(uuid.uuid4()), f"203.0.113.{next(self._floating) % 256}", project_id, now, now)
         self.floating_ips[found.id] = found
@@ -250,11 +250,11 @@ class Cloud:
         ]
 
     def ports_of(self, server: Server) -> list[Port]:
-        """The ports that Neutron has of a server now."""
+        """The ports that Neutron currently has of a server."""
         return server.ports if server.at(self.now()).networked else []
 
     def bound_ports(self) -> Iterator[tuple[Port, Server | None]]:
-        """Every port that Neutron has now, with the server that it is bound to."""
+        """Every port that Neutron currently has, with the server that it is bound to."""
         bound = set()
         for server in self.servers.values():
             for port in self.ports_of(server):
@@ -265,7 +265,7 @@ class Cloud:
                 yield port, None
 
     def floating_by_port(self) -> dict[str, list[FloatingIP]]:
-        """The floating addresses of each port that has some."""
+        """The floating IPs of each port that has some."""
         found: dict[str, list[FloatingIP]] = {}
         for floating in self.floating_ips.values():
             if floating.port:
@@ -273,7 +273,7 @@ class Cloud:
         return found
 
     def counted(self) -> list[tuple[Server, Phase]]:
-        """The servers that take up quota and room, with the phase of each."""
+        """The servers that count toward the quota and the host's capacity, with the phase of each."""
         now = self.now()
         phases = ((server, server.at(now)) for server in self.servers.values())
         return [(server, phase) for server, phase in phases if not phase.hidden]

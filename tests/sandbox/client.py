@@ -17,7 +17,7 @@ MICROVERSION = "2.79"
 
 
 class Clock:
-    """A clock that stands still until it is turned."""
+    """A clock that stands still until a test turns it."""
 
     def __init__(self) -> None:
         self.now = time.time()
@@ -88,7 +88,7 @@ class Client:
         return self.send("keystone", "POST", "/v3/auth/tokens", {"auth": {"identity": identity}})
 
     def token(self, user: str = "demo") -> str:
-        """A token, got once."""
+        """A token, which is fetched once."""
         if user not in self.tokens:
             self.tokens[user] = self.log_in(user).headers["X-Subject-Token"]
         return self.tokens[user]
@@ -96,12 +96,12 @@ class Client:
     def nova(
         self, method: str, path: str, body: object = None, version: str = MICROVERSION, user: str = "demo"
     ) -> Reply:
-        """Ask Nova."""
+        """Send a request to Nova."""
         headers = {"X-Auth-Token": self.token(user), "OpenStack-API-Version": f"compute {version}"}
         return self.send("nova", method, f"/v2.1{path}", body, headers)
 
     def neutron(self, method: str, path: str, body: object = None, user: str = "demo") -> Reply:
-        """Ask Neutron."""
+        """Send a request to Neutron."""
         return self.send("neutron", method, f"/v2.0{path}", body, {"X-Auth-Token": self.token(user)})
 
     def control(self, method: str, path: str, body: object = None) -> Any:
@@ -111,11 +111,11 @@ class Client:
         return reply.body
 
     def knobs(self, **knobs: Any) -> None:
-        """Turn knobs."""
+        """Change knobs."""
         self.control("PUT", "/knobs", knobs)
 
     def post_server(self, version: str = MICROVERSION, user: str = "demo", **changes: Any) -> Reply:
-        """Ask for a server; a change to None takes the key out."""
+        """POST a server; a change to None removes the key."""
         server = {
             "name": "one",
             "flavorRef": FLAVORS[0].id,

@@ -1,4 +1,4 @@
-"""What the sandbox's control port brings about: faults, outages, forced states, crowds of servers."""
+"""What the sandbox's control port can do: faults, outages, forced states, many servers at once."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_stopped_service_refuses_connections_and_comes_back_where_it_was(clien
     assert client.sandbox.ports[service] == port
 
 
-def test_stopping_twice_and_starting_twice_is_no_harm(client: Client) -> None:
+def test_stopping_twice_and_starting_twice_does_no_harm(client: Client) -> None:
     for action in ("stop", "stop", "start", "start"):
         client.control("POST", f"/services/nova/{action}")
     assert client.nova("GET", "/servers").status == 200
@@ -96,7 +96,7 @@ def test_a_fault_answers_instead_of_the_service_once(client: Client) -> None:
     assert client.post_server().status == 202
 
 
-def test_a_fault_meets_what_its_path_finds_after_what_it_skips(client: Client) -> None:
+def test_a_fault_matches_its_path_after_what_it_skips(client: Client) -> None:
     add_fault(client, service="nova", path=r"detail\?.*tags=x", skip=1, times=2, status=500)
     paths = ["/servers", "/servers/detail", *["/servers/detail?limit=5&tags=x"] * 4]
     assert [client.nova("GET", path).status for path in paths] == [200, 200, 200, 500, 500, 200]
@@ -104,7 +104,7 @@ def test_a_fault_meets_what_its_path_finds_after_what_it_skips(client: Client) -
     assert (left["skip"], left["times"]) == (0, 0)
 
 
-def test_a_fault_for_ever_lasts_until_it_is_called_back(client: Client) -> None:
+def test_a_fault_without_end_lasts_until_it_is_removed(client: Client) -> None:
     add_fault(client, service="nova", status=429, times=-1)
     assert [client.nova("GET", "/servers").status for _ in range(3)] == [429] * 3
     client.control("DELETE", "/faults")
@@ -162,7 +162,7 @@ def test_a_request_that_is_carried_out_first_is_done_while_its_answer_waits(clie
         connection.close()
 
 
-def test_what_is_wrong_with_a_fault_is_said(client: Client) -> None:
+def test_the_error_says_what_is_wrong_with_a_fault(client: Client) -> None:
     for fault in ({"bogus": 1}, {"drop": "sometimes"}, {"path": "("}, {"service": "cinder"}):
         reply = client.send("control", "POST", "/faults", fault)
         assert reply.status in {400, 404}
@@ -170,7 +170,7 @@ def test_what_is_wrong_with_a_fault_is_said(client: Client) -> None:
     assert client.control("GET", "/faults") == []
 
 
-def test_requests_are_written_down_without_their_tokens(client: Client) -> None:
+def test_requests_are_recorded_without_their_tokens(client: Client) -> None:
     client.token()
     client.control("DELETE", "/requests")
     headers = {
@@ -197,7 +197,7 @@ def test_requests_are_counted_by_method_template_and_query(client: Client) -> No
     }
 
 
-def test_a_request_that_got_no_answer_is_written_down_as_such(client: Client) -> None:
+def test_a_request_that_got_no_answer_is_recorded_as_such(client: Client) -> None:
     client.token()
     add_fault(client, service="nova", drop="before")
     with pytest.raises(CUT):
@@ -304,6 +304,6 @@ def test_what_the_control_port_does_not_understand_is_refused(
     assert (reply.status, list(reply.body)) == (status, ["error"])
 
 
-def test_a_server_has_no_key_that_is_made_up(client: Client) -> None:
+def test_a_key_that_a_server_does_not_have_is_refused(client: Client) -> None:
     reply = client.send("control", "PUT", f"/servers/{client.create()}", {"status": "ACTIVE"})
     assert (reply.status, reply.body) == (400, {"error": "a server has no status"})

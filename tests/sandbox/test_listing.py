@@ -158,7 +158,7 @@ def test_full_pages_lose_records_while_servers_are_scheduled(client: Client) -> 
     assert len(client.names()) == 10
 
 
-def test_no_record_is_lost_unless_it_is_asked_for(client: Client) -> None:
+def test_no_record_is_lost_unless_the_knob_says_so(client: Client) -> None:
     client.knobs(spawn_delay=100, max_limit=10)
     client.create(max_count=10)
     assert len(client.names()) == 10

@@ -149,7 +149,7 @@ def test_a_network_is_deleted_when_it_has_no_ports(client: Client) -> None:
     assert error(client.neutron("DELETE", f"/networks/{PUBLIC.id}")) == (403, "PolicyNotAuthorized")
 
 
-def test_a_floating_address_is_shown_by_nova_while_it_leads_to_a_port(client: Client) -> None:
+def test_nova_shows_a_floating_ip_while_it_is_associated(client: Client) -> None:
     server_id = client.create()
     floating = take_floating_ip(client)
     path = f"/floatingips/{floating['id']}"
@@ -164,7 +164,7 @@ def test_a_floating_address_is_shown_by_nova_while_it_leads_to_a_port(client: Cl
     assert addresses(client, server_id, "floating") == []
 
 
-def test_a_floating_address_outlives_its_server_and_leads_nowhere(client: Client) -> None:
+def test_a_floating_ip_outlives_its_server_without_an_association(client: Client) -> None:
     server_id = client.create()
     floating = take_floating_ip(client, port_id=port_of(client, server_id)["id"])
     assert floating["port_id"] is not None
@@ -185,19 +185,19 @@ def test_a_floating_address_outlives_its_server_and_leads_nowhere(client: Client
         ({"floating_network_id": PUBLIC.id, "description": "x" * 256}, (400, "HTTPBadRequest")),
     ],
 )
-def test_a_floating_address_is_refused(client: Client, body: dict[str, str], refusal: tuple[int, str]) -> None:
+def test_a_floating_ip_is_refused(client: Client, body: dict[str, str], refusal: tuple[int, str]) -> None:
     assert error(client.neutron("POST", "/floatingips", {"floatingip": body})) == refusal
     assert client.neutron("GET", "/floatingips").body == {"floatingips": []}
 
 
-def test_floating_addresses_are_found_by_what_was_said_of_them(client: Client) -> None:
-    first, second, _ = (take_floating_ip(client, description=text) for text in ("one of ours", "two", ""))
-    found = client.neutron("GET", "/floatingips?description=one+of+ours&description=two&fields=id").body["floatingips"]
+def test_floating_ips_are_found_by_their_description(client: Client) -> None:
+    first, second, _ = (take_floating_ip(client, description=text) for text in ("one of mine", "two", ""))
+    found = client.neutron("GET", "/floatingips?description=one+of+mine&description=two&fields=id").body["floatingips"]
     assert {one["id"] for one in found} == {first["id"], second["id"]}
     assert first["created_at"].endswith("Z")
 
 
-def test_the_quota_of_floating_addresses(client: Client) -> None:
+def test_the_quota_of_floating_ips(client: Client) -> None:
     client.control("PUT", "/knobs", {"quota_floating_ips": 1})
     floating = take_floating_ip(client)
     reply = client.neutron("POST", "/floatingips", {"floatingip": {"floating_network_id": PUBLIC.id}})
@@ -212,7 +212,7 @@ def attach(client: Client, floating: dict[str, Any], port: dict[str, Any], **mor
     return client.neutron("PUT", f"/floatingips/{floating['id']}", body)
 
 
-def test_a_floating_address_leads_to_an_ipv4_address_of_the_port_that_no_other_leads_to(client: Client) -> None:
+def test_a_floating_ip_needs_an_ipv4_address_of_the_port_that_has_none_yet(client: Client) -> None:
     port = port_of(client, client.create())
     first, second = take_floating_ip(client), take_floating_ip(client)
     v4, v6 = sorted((fixed["ip_address"] for fixed in port["fixed_ips"]), key=lambda address: ":" in address)
@@ -223,7 +223,7 @@ def test_a_floating_address_leads_to_an_ipv4_address_of_the_port_that_no_other_l
     assert error(attach(client, second, port, fixed_ip_address=v4)) == (409, "FloatingIPPortAlreadyAssociated")
 
 
-def test_a_floating_address_needs_a_router(client: Client) -> None:
+def test_a_floating_ip_needs_a_router(client: Client) -> None:
     server_id = client.create(networks=[{"uuid": make_network(client, "10.66.0.0/24")}])
     reply = attach(client, take_floating_ip(client), port_of(client, server_id))
     assert error(reply) == (404, "ExternalGatewayForFloatingIPNotFound")

@@ -60,7 +60,7 @@ def test_a_server_is_created_found_and_deleted(folder: Path, cloud: str) -> None
         assert list(compute.servers()) == []
 
 
-def test_a_floating_address_is_given_to_a_server(folder: Path) -> None:
+def test_a_server_gets_a_floating_ip(folder: Path) -> None:
     with connect(folder, "member") as connection:
         server = connection.compute.create_server(
             name="one",
@@ -149,7 +149,7 @@ def serve(*arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path, number: signal.Signals) -> None:
+def test_the_command_serves_until_it_is_interrupted(tmp_path: Path, number: signal.Signals) -> None:
     folder = tmp_path / "new"
     with serve("--dir", str(folder), "--spawn-delay", "0") as process:
         assert process.stdout is not None
@@ -174,8 +174,31 @@ def test_the_command_says_that_a_port_is_taken(tmp_path: Path) -> None:
     with Sandbox() as sandbox, serve("--dir", str(tmp_path), "--port-base", str(sandbox.ports["nova"])) as process:
         _, complaint = process.communicate(timeout=20)
     assert process.returncode == 1
-    assert complaint.startswith("hfstack sandbox: ")
-    assert len(complaint.splitlines()) == 1
+    assert complaint == f"hfstack sandbox: cannot listen on 127.0.0.1:{sandbox.ports['nova']}: Address already in use\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        pytest.param(
+            ["--tls-cert=/no/cert", "--tls-key=/no/key"],
+            "cannot use the certificate /no/cert with the key /no/key: No such file or directory",
+            id="certificate",
+        ),
+        pytest.param(["--dir=/dev/null/sandbox"], "[Errno 20] Not a directory: '/dev/null/sandbox'", id="folder"),
+    ],
+)
+def test_the_command_ends_with_one_sentence(options: list[str], complaint: str) -> None:
+    with serve(*options) as process:
+        assert process.communicate(timeout=20) == ("", f"hfstack sandbox: {complaint}\n")
+    assert process.returncode == 1
+
+
+def test_the_command_has_room_for_five_ports(tmp_path: Path) -> None:
+    with serve("--dir", str(tmp_path), "--port-base", "65532") as process:
+        _, complaint = process.communicate(timeout=20)
+    assert process.returncode == 2
+    assert "--port-base must be 0 to 65531" in complaint
 
 
 def test_the_command_wants_both_files_for_https(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A server in the sandbox: what is refused, how it comes up, what is shown of it, and how it goes."""
+"""A server in the sandbox: what is refused, how it comes up, how it is shown, and how it is deleted."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_a_server_without_networks_has_no_addresses_and_no_groups(client: Client
     assert (record["addresses"], "security_groups" in record) == ({}, False)
 
 
-def test_a_server_can_take_a_port_and_an_address_that_were_asked_for(client: Client) -> None:
+def test_a_server_can_have_a_given_port_and_address(client: Client) -> None:
     port = client.neutron("POST", "/ports", {"port": {"network_id": PRIVATE.id}}).body["port"]
     networks = [{"port": port["id"]}, {"uuid": PRIVATE.id, "fixed_ip": "10.0.200.200"}]
     server_id = client.create(networks=networks)

@@ -1,4 +1,4 @@
-"""What every request to Keystone has in common: errors, headers, the version documents."""
+"""What all requests to Keystone share: errors, headers, the version documents."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def refused(status: int, message: str, *headers: tuple[str, str]) -> HttpError:
 
 
 def unauthorized(cloud: Cloud) -> HttpError:
-    """Keystone's one answer to everything that is wrong with who one says one is."""
+    """Keystone's one answer to every login that is wrong."""
     return refused(401, UNAUTHORIZED, challenge(cloud))
 
 

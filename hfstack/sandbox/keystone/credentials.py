@@ -14,7 +14,7 @@ from hfstack.sandbox.state import ApplicationCredential, Cloud
 
 @ROUTES.add("POST", "/v3/users/{user_id}/application_credentials")
 def create_credential(cloud: Cloud, request: Request, user_id: str) -> Answer:
-    """Make an application credential; not with another one, and only for oneself."""
+    """Create an application credential: only for oneself, and not with another application credential."""
     token = caller(cloud, request)
     denied = "You are not authorized to perform the requested action: "
     if token.credential:

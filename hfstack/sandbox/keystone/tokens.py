@@ -1,4 +1,4 @@
-"""Logging in, and what Keystone tells of a token."""
+"""Logging in, and what Keystone says about a token."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ _METHODS = {"password": _by_password, "application_credential": _by_credential, 
 
 
 def _named(known: tuple[Named, ...], given: dict[str, Any]) -> Named | None:
-    """The user or project that is given by its id, or by name and domain."""
+    """The user or project with this id, or with this name and domain."""
     domain = given.get("domain", {})
     in_default = "default" in {domain.get("id"), str(domain.get("name", "")).lower()}
     for thing in known:
@@ -85,7 +85,7 @@ def _named(known: tuple[Named, ...], given: dict[str, Any]) -> Named | None:
 
 
 def _check_scope(cloud: Cloud, user: User, scope: dict[str, Any]) -> None:
-    """A user has one project; a login without a scope gets that one too."""
+    """The user's one project, which a login without a scope gets, too."""
     wanted = scope.get("project")
     if wanted is not None and _named(inventory.PROJECTS, wanted) != user.project:
         raise unauthorized(cloud)

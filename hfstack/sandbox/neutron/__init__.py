@@ -1,4 +1,4 @@
-"""Neutron v2.0: networks, subnets, ports, security groups, floating addresses."""
+"""Neutron v2.0: networks, subnets, ports, security groups, floating IPs."""
 
 # each module adds its routes when it is imported
 from hfstack.sandbox.neutron import floating, networks, ports

@@ -1,4 +1,4 @@
-"""What every request to Neutron has in common: who asks, errors, lists, the version documents."""
+"""What all requests to Neutron share: the caller, errors, lists, the version documents."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def refused(status: int, kind: str, message: str) -> HttpError:
 
 
 def missing(kind: str, name: str, identifier: str, end: str = ".") -> HttpError:
-    """Neutron's 404 for a thing."""
+    """Neutron's 404 for a resource."""
     return refused(404, f"{kind}NotFound", f"{name} {identifier} could not be found{end}")
 
 
@@ -77,7 +77,7 @@ def resources(request: Request) -> Answer:
 
 
 def listed(request: Request, collection: str, records: Iterable[Record], known: Record) -> Answer:
-    """A list: filtered by equality, cut to pages and to the fields that were asked for."""
+    """A list: filtered by equality, cut to pages and to the requested fields."""
     args = request.args()
     special = {"fields", "limit", "marker", "sort_key", "sort_dir", "page_reverse"}
     wanted: dict[str, set[str]] = {}
@@ -110,7 +110,7 @@ def _shown(value: object) -> str:
 
 
 def one(records: Iterable[Record], identifier: str, absent: Callable[[str], HttpError]) -> Record:
-    """The record with this id. Raises what `absent` says of it."""
+    """The record with this id. Raises what `absent` returns for it."""
     for record in records:
         if record["id"] == identifier:
             return record
@@ -118,7 +118,7 @@ def one(records: Iterable[Record], identifier: str, absent: Callable[[str], Http
 
 
 def body(request: Request, key: str, *required: str) -> Record:
-    """What the body holds under its one key. Raises Neutron's 400."""
+    """The value of the body's one key. Raises Neutron's 400."""
     try:
         wanted = request.json()[key]
     except (ValueError, KeyError, TypeError):

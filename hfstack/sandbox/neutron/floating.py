@@ -1,4 +1,4 @@
-"""Floating addresses."""
+"""Floating IPs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ROUTER = inventory.fixed_uuid("router")
 
 @ROUTES.add("GET", "/v2.0/floatingips")
 def list_floating_ips(cloud: Cloud, request: Request, token: Token) -> Answer:
-    """The project's floating addresses."""
+    """The project's floating IPs."""
     known = dict.fromkeys(
         (
             *("id", "floating_ip_address", "floating_network_id", "port_id", "fixed_ip_address", "status"),
@@ -26,13 +26,13 @@ def list_floating_ips(cloud: Cloud, request: Request, token: Token) -> Answer:
 
 @ROUTES.add("GET", "/v2.0/floatingips/{floating_id}")
 def show_floating_ip(cloud: Cloud, _: Request, token: Token, floating_id: str) -> Answer:
-    """One floating address."""
+    """One floating IP."""
     return answer_json(200, {"floatingip": _floating(cloud, _own_floating(cloud, token, floating_id))})
 
 
 @ROUTES.add("POST", "/v2.0/floatingips")
 def create_floating_ip(cloud: Cloud, request: Request, token: Token) -> Answer:
-    """Take a floating address, and let it lead to a port if one is given."""
+    """Create a floating IP, and associate it with a port if one is given."""
     wanted = body(request, "floatingip", "floating_network_id")
     network = own_network(cloud, token, wanted["floating_network_id"])
     if not network.external:
@@ -58,7 +58,7 @@ def create_floating_ip(cloud: Cloud, request: Request, token: Token) -> Answer:
 
 @ROUTES.add("PUT", "/v2.0/floatingips/{floating_id}")
 def update_floating_ip(cloud: Cloud, request: Request, token: Token, floating_id: str) -> Answer:
-    """Let a floating address lead to a port, or nowhere."""
+    """Associate a floating IP with a port, or with none."""
     floating = _own_floating(cloud, token, floating_id)
     changes = body(request, "floatingip", "port_id")
     port = _port_of(cloud, token, changes["port_id"])
@@ -72,7 +72,7 @@ def update_floating_ip(cloud: Cloud, request: Request, token: Token, floating_id
 
 @ROUTES.add("DELETE", "/v2.0/floatingips/{floating_id}")
 def delete_floating_ip(cloud: Cloud, _: Request, token: Token, floating_id: str) -> Answer:
-    """Give a floating address back."""
+    """Delete a floating IP."""
     del cloud.floating_ips[_own_floating(cloud, token, floating_id).id]
     return Answer(204)
 
@@ -108,7 +108,7 @@ def _check_quota(cloud: Cloud, token: Token) -> None:
 
 
 def _check_port(cloud: Cloud, floating: FloatingIP, port: Port, address: str | None) -> None:
-    """Refuse a port that the floating address cannot lead to; the one router is that of the private network."""
+    """Refuse a port that the floating IP cannot be associated with: only the private network has a router."""
     if address and ":" in address:
         reason = f"Cannot process floating IP association with {address}, since that is not an IPv4 address."
         raise refused(400, "BadRequest", f"Bad floatingip request: {reason}")
@@ -134,7 +134,7 @@ def _check_port(cloud: Cloud, floating: FloatingIP, port: Port, address: str | N
 
 
 def _floating(cloud: Cloud, floating: FloatingIP) -> Record:
-    # a port that was deleted with its server leads nowhere any more
+    # deleting a port with its server also ends the association
     bound = next((pair for pair in cloud.bound_ports() if floating.port and pair[0].id == floating.port.id), None)
     details = None
     if bound:

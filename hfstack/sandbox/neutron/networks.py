@@ -12,7 +12,7 @@ from hfstack.sandbox.neutron.api import ROUTES, Record, body, listed, missing, o
 from hfstack.sandbox.state import Cloud, Token
 
 _NOBODY = inventory.fixed_hex("project", "admin")
-"""The project that public things belong to."""
+"""The project that owns public resources."""
 
 _STAMPS = {"created_at": inventory.BIRTH, "updated_at": inventory.BIRTH, "revision_number": 0}
 
@@ -112,7 +112,7 @@ def own_network(cloud: Cloud, token: Token, network_id: str) -> Network:
 
 @ROUTES.add("POST", "/v2.0/networks")
 def create_network(cloud: Cloud, request: Request, token: Token) -> Answer:
-    """Make a network of the project's own."""
+    """Create a network in the project."""
     wanted = body(request, "network")
     network = Network(str(uuid.uuid4()), wanted.get("name", ""), (), token.project)
     cloud.networks[network.id] = network
@@ -139,7 +139,7 @@ def delete_network(cloud: Cloud, _: Request, token: Token, network_id: str) -> A
 
 @ROUTES.add("POST", "/v2.0/subnets")
 def create_subnet(cloud: Cloud, request: Request, token: Token) -> Answer:
-    """Add a subnet to a network; the ports that are there already get nothing of it."""
+    """Add a subnet to a network; existing ports get no address of it."""
     wanted = body(request, "subnet", "network_id", "ip_version", "cidr")
     network = own_network(cloud, token, wanted["network_id"])
     subnet = Subnet(str(uuid.uuid4()), wanted.get("name", ""), int(wanted["ip_version"]), wanted["cidr"])
@@ -183,7 +183,7 @@ def _security_group(token: Token) -> Record:
 
 @ROUTES.add("GET", "/v2.0/quotas/{project_id}")
 def quotas(cloud: Cloud, __: Request, ___: Token, project_id: str) -> Answer:  # noqa: ARG001
-    """The quota, wide as it is."""
+    """The quota, which is generous."""
     floating_ips = cloud.knobs.quota_floating_ips
     quota = {
         "network": 100,
@@ -198,5 +198,5 @@ def quotas(cloud: Cloud, __: Request, ___: Token, project_id: str) -> Answer:  #
 
 @ROUTES.add("GET", "/v2.0/extensions")
 def extensions(_: Cloud, __: Request, ___: Token) -> Answer:
-    """The extensions of the API; the sandbox has none worth announcing."""
+    """The extensions of the API; the sandbox announces none."""
     return answer_json(200, {"extensions": []})

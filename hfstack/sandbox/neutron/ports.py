@@ -60,7 +60,7 @@ _KNOWN_OF_PORTS: Record = dict.fromkeys(
 @ROUTES.add("GET", "/v2.0/ports")
 def list_ports(cloud: Cloud, request: Request, token: Token) -> Answer:
     """The ports."""
-    # by far the most frequent question, and thousands of servers must not make it slow
+    # by far the most frequent request, which thousands of servers must not slow down
     servers = [value for key, value in request.args() if key == "device_id"]
     records = port_records(cloud, token, servers[0] if len(servers) == 1 else None)
     return listed(request, "ports", records, _KNOWN_OF_PORTS)
@@ -75,7 +75,7 @@ def show_port(cloud: Cloud, _: Request, token: Token, port_id: str) -> Answer:
 
 @ROUTES.add("POST", "/v2.0/ports")
 def create_port(cloud: Cloud, request: Request, token: Token) -> Answer:
-    """Make a port, for a server to be created with it."""
+    """Create a port, which a server can use."""
     wanted = body(request, "port", "network_id")
     network = own_network(cloud, token, wanted["network_id"])
     port = cloud.make_port(network, token.project.id)
@@ -86,7 +86,7 @@ def create_port(cloud: Cloud, request: Request, token: Token) -> Answer:
 
 @ROUTES.add("DELETE", "/v2.0/ports/{port_id}")
 def delete_port(cloud: Cloud, _: Request, token: Token, port_id: str) -> Answer:
-    """Delete a port, whether or not a server has it."""
+    """Delete a port, whether or not a server uses it."""
     one(port_records(cloud, token), port_id, lambda wanted: missing("Port", "Port", wanted))
     cloud.user_ports.pop(port_id, None)
     for server in cloud.servers.values():

@@ -1,4 +1,4 @@
-"""Nova, as much of it as a client of servers meets."""
+"""Nova, as far as a client that uses servers needs it."""
 
 # each module adds its routes when it is imported
 from hfstack.sandbox.nova import actions, creating, listing, other_resources, servers

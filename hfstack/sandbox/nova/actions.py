@@ -59,12 +59,12 @@ _ADMINS = {
     "shelveOffload": "os-shelve:shelve_offload",
 }
 _LAUNCHES = {"rescue", "unrescue", "rebuild", "unshelve"}
-"""What makes `launched_at` anew."""
+"""What sets `launched_at` again."""
 
 
 @dataclass(frozen=True)
 class _Order:
-    """An action that was asked for, of a server in the phase that it is in."""
+    """A requested action, and the server with its phase."""
 
     call: Call
     server: Server
@@ -97,23 +97,23 @@ def act(call: Call, server_id: str) -> Answer:
 
 
 def check_lock(call: Call, server: Server) -> None:
-    """Raise Nova's 409 for a locked server; an administrator may pass."""
+    """Raise Nova's 409 for a locked server, unless the caller is an administrator."""
     if server.locked and not call.token.is_admin:
         raise conflict(f"Instance {server.id} is locked")
 
 
 def record_action(call: Call, server: Server, name: str) -> None:
-    """Note an action for `os-instance-actions`."""
+    """Record an action for `os-instance-actions`."""
     server.actions.append(Action(name, call.request_id, call.token.user.id, call.now))
 
 
 def delete(call: Call, server: Server, phase: Phase) -> None:
-    """What DELETE does to a server, its lock aside."""
+    """What DELETE does to a server, apart from its lock."""
     knobs = call.cloud.knobs
     if phase.task_state in {"deleting", "soft-deleting"}:
-        return  # Nova ignores the request: it is on its way
+        return  # Nova ignores the request: the deletion is in progress
     if phase.scheduling:
-        # only the build request exists, and nothing stays of it
+        # only the build request exists, and nothing remains of it
         del call.cloud.servers[server.id]
     elif knobs.soft_delete and phase.launched_at is not None:
         server.then(call.now, lifecycle.soft_deleting(phase, call.now, knobs.destroy_delay))
@@ -158,7 +158,7 @@ def _do_change(order: _Order) -> Answer:
 
 
 def _let(order: _Order, task: str | None, result: dict[str, Any]) -> None:
-    """Let a server go through a task to a result, in the time that a build takes."""
+    """Take a server through a task to a result, in the time that a build takes."""
     now, delay = order.call.now, order.call.cloud.knobs.spawn_delay
     result["on_host"] = result["vm_state"] != "shelved_offloaded"
     if order.name in _LAUNCHES:

@@ -1,4 +1,4 @@
-"""What every call to Nova has in common: who calls, at which microversion, Nova's errors and headers."""
+"""What all calls to Nova share: the caller, the microversion, Nova's errors and headers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hfstack.sandbox.lifecycle import Phase
 from hfstack.sandbox.state import Cloud, Server, Token
 
 ROUTES = Routes()
-"""Everything that needs a token. The modules of this package fill it."""
+"""Everything that needs a token. The modules of this package add to it."""
 
 VERSIONS = Routes()
 """The version documents, which anyone may read."""
@@ -36,7 +36,7 @@ _FAULT_TYPE = ("Content-Type", "application/json; charset=UTF-8")
 
 @dataclass
 class Call:
-    """One call: to which cloud, its identifier in Nova's log, by whom, at which microversion 2.`minor`, when."""
+    """One call: the cloud, its request id, the caller's token, the microversion 2.`minor`, and the time."""
 
     cloud: Cloud
     request: Request
@@ -46,7 +46,7 @@ class Call:
     now: float
 
     def body(self, key: str) -> Json:
-        """What the body holds under its one key. Raises Nova's 400."""
+        """The value of the body's one key. Raises Nova's 400."""
         try:
             document = self.request.json()
         except ValueError:
@@ -66,14 +66,14 @@ class Call:
         return server, phase
 
     def any_server(self, server_id: str) -> Server:
-        """The same, deleted or out of reach though it may be."""
+        """The same, even if it is deleted or its cell is down."""
         server = self.cloud.servers.get(server_id)
         if server is None or not (self.token.is_admin or server.project_id == self.token.project.id):
             raise no_instance(server_id)
         return server
 
     def needs(self, minor: int) -> None:
-        """Raise the 404 of an API that this microversion does not have."""
+        """Raise Nova's 404 if this microversion does not have the API."""
         if self.minor < minor:
             raise not_found("The resource could not be found.")
 
@@ -112,7 +112,7 @@ def no_instance(server_id: str) -> HttpError:
 
 
 def policy(rule: str) -> HttpError:
-    """Nova's 403 for what only an administrator may do."""
+    """Nova's 403 for what only an administrator is allowed to do."""
     return forbidden(f"Policy doesn't allow os_compute_api:{rule} to be performed.")
 
 
@@ -132,7 +132,7 @@ def iso(at: float) -> str:
 
 
 def naive(at: float | None) -> str | None:
-    """A time as in `OS-SRV-USG:launched_at`: UTC, and not saying so."""
+    """A time as in `OS-SRV-USG:launched_at`: UTC, without a zone."""
     return None if at is None else time.strftime("%Y-%m-%dT%H:%M:%S.000000", time.gmtime(at))
 
 
@@ -167,7 +167,7 @@ def answer(cloud: Cloud, request: Request) -> Answer:
 
 
 def _negotiated(cloud: Cloud, request: Request) -> int:
-    """The minor number of the microversion that the request asks for. Raises Nova's 400 and 406."""
+    """The minor number of the requested microversion. Raises Nova's 400 and 406."""
     wanted = request.headers.get("X-OpenStack-Nova-API-Version", "2.1")
     service, _, version = request.headers.get("OpenStack-API-Version", "").partition(" ")
     if service == "compute":

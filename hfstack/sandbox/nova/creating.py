@@ -1,4 +1,4 @@
-"""`POST /servers`: what Nova refuses at once, what it accepts and fails later, and what it builds."""
+"""`POST /servers`: what Nova refuses at once, what it accepts but fails later, and what it builds."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ def create(call: Call) -> Answer:
 
 
 def password() -> str:
-    """A password as Nova makes them."""
+    """A password as Nova generates it."""
     return "".join(secrets.choice(_LETTERS) for _ in range(12))
 
 
 def _check_names(call: Call, body: Body) -> None:
-    """What is asked for by name must exist."""
+    """Raise Nova's 400 if the key pair, the zone or a security group does not exist."""
     key = body.get("key_name")
     if key is not None and (call.token.user.id, key) not in call.cloud.keypairs:
         raise bad_request("Invalid key_name provided.")
@@ -90,7 +90,7 @@ def _flavor(body: Body) -> Flavor:
 
 
 def flavor_by_id(flavor_id: str) -> Flavor:
-    """A flavor. Raises the 400 of a request that asks for one that does not exist."""
+    """A flavor. Raises Nova's 400 if it does not exist."""
     for flavor in inventory.FLAVORS:
         if flavor.id == flavor_id:
             return flavor
@@ -98,7 +98,7 @@ def flavor_by_id(flavor_id: str) -> Flavor:
 
 
 def _image(call: Call, body: Body) -> str:
-    """The image to boot, or "" where the root disk is a volume."""
+    """The image to boot, or "" if the root disk is a volume."""
     if "glance" in call.cloud.stopped:
         raise unexpected("nova.exception.GlanceConnectionFailed")
     devices = body.get("block_device_mapping_v2") or []
@@ -113,7 +113,7 @@ def _image(call: Call, body: Body) -> str:
 
 
 def _networks(call: Call, body: Body) -> tuple[list[tuple[Network, str | None]], list[Port]]:
-    """The networks to make ports in, each with the address asked for, and the ports that are there already."""
+    """The networks in which to create ports, each with the requested address, and the ports that exist already."""
     asked = body.get("networks", "auto")
     if asked == "none":
         return [], []
@@ -137,7 +137,7 @@ def _networks(call: Call, body: Body) -> tuple[list[tuple[Network, str | None]],
 
 
 def _only_network(networks: list[Network]) -> list[tuple[Network, str | None]]:
-    """What a server gets that does not say: the project's one network, if it is one."""
+    """The networks of a server that names none: the project's only network, if it has only one."""
     internal = [network for network in networks if not network.external]
     if len(internal) > 1:
         raise conflict("Multiple possible networks found, use a Network ID to be more specific.")
@@ -154,7 +154,7 @@ def _port(call: Call, port_id: str) -> Port:
 
 
 def _count(call: Call, body: Body) -> int:
-    """How many servers: as many as the quota allows between the least and the most that were asked for."""
+    """The number of servers: as many as the quota allows between the requested minimum and maximum."""
     least = int(body.get("min_count") or 1)
     most = int(body.get("max_count") or least)
     if least > most:
@@ -165,7 +165,7 @@ def _count(call: Call, body: Body) -> int:
 
 
 def check_quota(call: Call, least: int, most: int) -> int:
-    """How many servers the project may have more, between these bounds. Raises Nova's 403 if it is not the least."""
+    """How many more servers the quota allows, at most `most`. Raises Nova's 403 if that is less than `least`."""
     quota = call.cloud.knobs.quota_instances
     used = sum(server.project_id == call.token.project.id for server, _ in call.cloud.counted())
     if quota < 0 or used + most <= quota:
@@ -229,14 +229,14 @@ def _server(call: Call, plan: _Plan, number: int) -> Server:
 
 
 def hostname(name: str, suffix: str = "") -> str:
-    """Nova's host name for a server: the name cut, cleaned, and only then told apart by the suffix."""
+    """Nova's host name for a server: the name is cut and cleaned, and the suffix is added afterwards."""
     latin = name.encode("latin-1", "ignore").decode("latin-1")
     cleaned = re.sub(r"[^\w.-]+", "", re.sub("[ _.]", "-", latin[:63]), flags=re.ASCII)
     return cleaned.lower().strip(".-") + suffix
 
 
 def _scheduling_refusal(call: Call, plan: _Plan) -> str | None:
-    """Why no host takes these servers: the scheduler takes all or none."""
+    """Why no host accepts these servers: the scheduler places all or none."""
     used = sum(phase.flavor.vcpus for _, phase in call.cloud.counted() if phase.vm_state != "error")
     free = inventory.HOST_VCPUS - used
     if plan.flavor.ram > inventory.HOST_RAM or plan.flavor.vcpus > free:

@@ -40,7 +40,7 @@ _KNOWN = {
 }
 _TAG_FILTERS = {"tags", "tags-any", "not-tags", "not-tags-any"}
 
-# What an ordinary user may filter by, and from which microversion on. All else is dropped without a word.
+# What an ordinary user may filter by, and from which microversion on. Nova ignores everything else silently.
 _MEMBERS = {
     1: {"reservation_id", "name", "status", "image", "flavor", "ip", "changes-since", "all_tenants"},
     5: {"ip6"},
@@ -60,7 +60,7 @@ def list_servers(call: Call) -> Answer:
 
 @ROUTES.add("GET", "/v2.1/servers/detail")
 def list_details(call: Call) -> Answer:
-    """The servers of the project, all there is to them."""
+    """The servers of the project, with details."""
     page, more = _page(call)
     return _document(call, views.details(call, page), more)
 
@@ -76,13 +76,13 @@ def _document(call: Call, records: list[views.Record], more: bool) -> Answer:
 
 
 def _page(call: Call) -> tuple[list[Server], bool]:
-    """The servers of the page that was asked for, and whether there is a link to a next one."""
+    """The servers of the requested page, and whether it has a link to a next one."""
     _check_keys(call)
     filters = _filters(call)
     limit = _limit(call)
     window = _moment("changes-since", filters), _moment("changes-before", filters)
     found = [server for server in _candidates(call, filters) if _matches(call, server, filters, window)]
-    # newest first, and within one second by id: created_at has no fractions in the database
+    # newest first, and within a second by id: created_at has no fractions in the database
     found.sort(key=lambda server: (-int(server.created), server.id))
     marker = call.request.arg("marker")
     if marker is not None:
@@ -106,7 +106,7 @@ def _lossy(call: Call, found: list[Server], limit: int) -> list[Server]:
 
 
 def _check_keys(call: Call) -> None:
-    """From 2.75 a query key that Nova does not know is refused; before, it is ignored."""
+    """Refuse an unknown query key from 2.75 on; before that, Nova ignores it."""
     known = set(_KNOWN)
     known |= _TAG_FILTERS if call.minor >= 26 else set()
     known |= {"changes-before"} if call.minor >= 66 else set()
@@ -136,7 +136,7 @@ def _check_regex(key: str, value: str) -> None:
 
 
 def _filters(call: Call) -> Filters:
-    """The filters that count for this caller."""
+    """The filters that apply for this caller."""
     given = {key: value for key, value in call.request.args() if key not in _PAGING}
     if not call.token.is_admin:
         allowed = set().union(*(keys for minor, keys in _MEMBERS.items() if call.minor >= minor))
@@ -174,7 +174,7 @@ def _limit(call: Call) -> int:
 
 
 def _position(found: list[Server], marker: str, call: Call) -> int:
-    """Where the page after the marker begins."""
+    """The index at which the page after the marker begins."""
     server = call.cloud.servers.get(marker)
     if server is None:
         raise bad_request(f"marker [{marker}] not found")
@@ -183,9 +183,9 @@ def _position(found: list[Server], marker: str, call: Call) -> int:
 
 
 def _candidates(call: Call, filters: Filters) -> list[Server]:
-    """The servers to choose from: of the project, in cells that answer."""
+    """The servers to filter: those of the project, in cells that answer."""
     everyone = call.token.is_admin and filters.get("all_tenants", "").lower() in {"1", "true", "yes"}
-    # any filter or paging leaves the cells out that are down (_is_cell_down_supported)
+    # with any filter or paging Nova omits the cells that are down (_is_cell_down_supported)
     partial = call.minor >= 69 and not set(filters) - {"all_tenants"}
     partial = partial and not any(key in _PAGING for key, _ in call.request.args())
     return [
@@ -199,7 +199,7 @@ Test = Callable[[Server, Phase, str], bool]
 
 
 def _regex(value: str, text: object) -> bool:
-    """A match as MySQL finds it: anywhere, in either case. Nova takes "|" literally."""
+    """Whether MySQL would find a match: anywhere, ignoring case. Nova takes "|" literally."""
     return re.search(value.replace("|", r"\|"), str(text), re.IGNORECASE) is not None
 
 
@@ -247,7 +247,7 @@ def _matches(call: Call, server: Server, filters: Filters, window: tuple[float |
 
 
 def _moment(key: str, filters: Filters) -> float | None:
-    """The time that a filter names; without a zone it is UTC."""
+    """The time in a filter; without a zone it is UTC."""
     value = filters.get(key)
     if value is None:
         return None

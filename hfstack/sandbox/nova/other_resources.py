@@ -78,7 +78,7 @@ def _flavor(call: Call, flavor: Flavor) -> dict[str, Any]:
 
 @ROUTES.add("GET", "/v2.1/limits")
 def limits(call: Call) -> Answer:
-    """The quota and what is used of it."""
+    """The quota and its usage."""
     mine = [phase.flavor for server, phase in call.cloud.counted() if server.project_id == call.token.project.id]
     groups = sum(group.project_id == call.token.project.id for group in call.cloud.server_groups.values())
     absolute = {
@@ -99,7 +99,7 @@ def limits(call: Call) -> Answer:
 
 @ROUTES.add("GET", "/v2.1/os-quota-sets/{project_id}")
 def quota(call: Call, project_id: str) -> Answer:
-    """The quota alone."""
+    """The quota."""
     quota_set = {
         "id": project_id,
         "cores": -1,
@@ -129,7 +129,7 @@ def list_keypairs(call: Call) -> Answer:
 
 @ROUTES.add("POST", "/v2.1/os-keypairs")
 def create_keypair(call: Call) -> Answer:
-    """Take a public key. The sandbox does not generate any, as Nova from 2.92 on."""
+    """Import a public key. Like Nova from 2.92 on, the sandbox does not generate any."""
     wanted = call.body("keypair")
     name, public_key = wanted.get("name"), wanted.get("public_key")
     if not name or not public_key:
@@ -163,7 +163,7 @@ def show_keypair(call: Call, name: str) -> Answer:
 
 @ROUTES.add("DELETE", "/v2.1/os-keypairs/{name}")
 def delete_keypair(call: Call, name: str) -> Answer:
-    """Forget a key pair."""
+    """Delete a key pair."""
     del call.cloud.keypairs[call.token.user.id, _own_keypair(call, name).name]
     return Answer(204 if call.minor >= 2 else 202)
 
@@ -197,7 +197,7 @@ def list_groups(call: Call) -> Answer:
 
 @ROUTES.add("POST", "/v2.1/os-server-groups")
 def create_group(call: Call) -> Answer:
-    """Make a server group. Its policy is noted, not obeyed: there is one host."""
+    """Create a server group. Its policy is recorded, but has no effect: there is one host."""
     wanted = call.body("server_group")
     policy = wanted.get("policy") or next(iter(wanted.get("policies", [])), "anti-affinity")
     token = call.token

@@ -28,7 +28,7 @@ _HOSTNAME = "^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$"
 
 
 def is_uuid(value: object) -> bool:
-    """Whether a value is a UUID, with or without its dashes."""
+    """Whether a value is a UUID, with or without dashes."""
     try:
         uuid.UUID(str(value))
     except ValueError:
@@ -99,7 +99,7 @@ _SCHEMA: dict[str, Callable[[object], str | None]] = {
 
 
 def check_metadata(metadata: Body) -> None:
-    """Raise Nova's 400 for metadata that it does not take."""
+    """Raise Nova's 400 for metadata that it does not accept."""
     for key, value in metadata.items():
         if not isinstance(value, str):
             raise invalid(key, value, f"{value!r} is not of type 'string'")
@@ -108,7 +108,7 @@ def check_metadata(metadata: Body) -> None:
 
 
 def check_tags(tags: list[str]) -> None:
-    """Raise Nova's 400 for tags that it does not take."""
+    """Raise Nova's 400 for tags that it does not accept."""
     if len(tags) > 50:
         raise invalid("tags", tags, f"{tags} is too long")
     for number, tag in enumerate(tags):

@@ -15,7 +15,7 @@ _EMPTY = [("Content-Type", JSON)]
 
 @ROUTES.add("GET", "/v2.1/servers/{server_id}")
 def show(call: Call, server_id: str) -> Answer:
-    """Show one server; from 2.69 on what is left of one whose cell does not answer."""
+    """Show one server; from 2.69 on also what is known of one whose cell does not answer."""
     server = call.any_server(server_id)
     if server.down and not server.at(call.now).deleted:
         if call.minor < 69:
@@ -164,7 +164,7 @@ def _item(server: Server, key: str) -> str:
 
 @ROUTES.add("GET", "/v2.1/servers/{server_id}/os-instance-actions")
 def history(call: Call, server_id: str) -> Answer:
-    """What was done to a server, the last first; to a deleted one too from 2.21 on."""
+    """The actions on a server, newest first; from 2.21 on also those of a deleted one."""
     server = call.any_server(server_id)
     if server.at(call.now).deleted and call.minor < 21:
         raise no_instance(server_id)

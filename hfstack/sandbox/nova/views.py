@@ -1,4 +1,4 @@
-"""A server as Nova writes it, for the microversion and the role of the caller."""
+"""A server as Nova shows it, for the microversion and the role of the caller."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def links(call: Call, kind: str, identifier: str) -> list[dict[str, str]]:
 
 
 def brief(call: Call, server: Server) -> Record:
-    """A server as `GET /servers` shows it: its name, but for a cell that is down."""
+    """A server as `GET /servers` shows it: with its name, unless its cell is down."""
     if server.down:
         return {"id": server.id, "status": "UNKNOWN", "links": links(call, "servers", server.id)}
     return {"id": server.id, "name": server.name, "links": links(call, "servers", server.id)}
 
 
 def partial(call: Call, server: Server) -> Record:
-    """What a list shows of a server whose cell does not answer."""
+    """A server whose cell does not answer, as a list shows it."""
     return {
         "id": server.id,
         "status": "UNKNOWN",
@@ -57,7 +57,7 @@ def partial(call: Call, server: Server) -> Record:
 
 
 def partial_by_id(call: Call, server: Server) -> Record:
-    """The same by id, where Nova adds what its API database has kept of the request."""
+    """The same by id: Nova adds what its API database knows about the request."""
     record = {
         **partial(call, server),
         "image": _image(call, server),
@@ -90,7 +90,7 @@ def detail(call: Call, server: Server) -> Record:
 
 
 def _ask_neutron(call: Call) -> None:
-    """Nova asks Neutron for the security groups of what it shows, and cannot show it otherwise."""
+    """Raise an error if Neutron is stopped: Nova needs it for the security groups of what it shows."""
     if "neutron" in call.cloud.stopped:
         raise unexpected("keystoneauth1.exceptions.connection.ConnectFailure")
 
@@ -129,7 +129,7 @@ def _record(call: Call, server: Server, floating: dict[str, list[FloatingIP]]) -
 
 
 def _add_extended(call: Call, server: Server, phase: Phase, record: Record) -> None:
-    """What were once extensions."""
+    """The keys that once were extensions."""
     record["OS-EXT-AZ:availability_zone"] = (server.zone or inventory.ZONE) if record["hostId"] else ""
     record["config_drive"] = server.config_drive
     record["key_name"] = server.key_name
@@ -150,7 +150,7 @@ def _add_extended(call: Call, server: Server, phase: Phase, record: Record) -> N
 
 
 def _add_admins(call: Call, server: Server, phase: Phase, record: Record) -> None:
-    """What only an administrator sees."""
+    """The keys that only an administrator sees."""
     host = inventory.HOST if phase.on_host else None
     prefix = "OS-EXT-SRV-ATTR:"
     record[prefix + "host"] = host
@@ -169,7 +169,7 @@ def _add_admins(call: Call, server: Server, phase: Phase, record: Record) -> Non
 
 
 def host_id(server: Server) -> str:
-    """Nova's name for the host that does not give it away."""
+    """Nova's opaque id of the host."""
     return hashlib.sha224((server.project_id + inventory.HOST).encode()).hexdigest()
 
 
@@ -195,7 +195,7 @@ def _image(call: Call, server: Server) -> Record | str:
 
 
 def embedded_flavor(call: Call, flavor: Flavor) -> Record:
-    """A flavor inside a server's record: its id, and from 2.47 its contents without the id."""
+    """A flavor inside a server's record: its id, from 2.47 on its contents without the id."""
     if call.minor < 47:
         return {"id": flavor.id, "links": links(call, "flavors", flavor.id)[1:]}
     return {
@@ -212,7 +212,7 @@ def embedded_flavor(call: Call, flavor: Flavor) -> Record:
 def _addresses(
     call: Call, server: Server, phase: Phase, floating: dict[str, list[FloatingIP]]
 ) -> dict[str, list[Record]]:
-    """What Nova's cache holds of the ports, by the network's name. Nothing while the server is being built."""
+    """The addresses in Nova's cache, by the network's name. It is empty while the server is being built."""
     if phase.vm_state == "building" or phase.deleted:
         return {}
     if server.addresses is not None:
