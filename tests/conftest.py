@@ -1,4 +1,4 @@
-"""Options that choose what the scenarios run against, and what the tests share: an environment and its log."""
+"""Options that select what the scenarios run against, and shared fixtures: an environment and its log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hfstack.environment import Environment
 from hfstack.log import Log
 from tests.scenarios import windows
 
-# how long an example takes says nothing on a machine that is busy
+# the duration of an example means nothing on a busy machine
 settings.register_profile("hfstack", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("hfstack")
 
@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that takes `program` once for each program that was asked for."""
+    """Run a test that takes `program` once for each selected program."""
     if "program" in metafunc.fixturenames:
         programs = metafunc.config.getoption("--program") or ["source"]
         metafunc.parametrize("program", programs, scope="session")
@@ -34,7 +34,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(autouse=True)
 def logging_as_it_was() -> Iterator[None]:
-    """Undo what a call does to Python's own logging."""
+    """Undo what a call changes in Python's logging."""
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     yield
@@ -53,7 +53,7 @@ def windows_ready() -> Iterator[None]:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Environment:
-    """The surroundings of a provider `bank`, with its folders in place."""
+    """The environment of a provider `bank`, whose folders exist."""
     for name in ("conf", "work", "log"):
         (tmp_path / name).mkdir()
     return Environment(
@@ -76,7 +76,7 @@ def log(environment: Environment) -> Log:
 
 @pytest.fixture
 def logged(log: Log) -> Callable[[], str]:
-    """Read what the log holds so far."""
+    """Return the content of the log so far."""
 
     def read() -> str:
         path = Path(log.path)

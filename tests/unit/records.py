@@ -1,4 +1,4 @@
-"""Nova's records, replies and clocks for tests: what a real cloud shows, and knobs to bend it."""
+"""Nova's records, replies and a clock for tests, as a real cloud shows them, with parameters to change them."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ STATUSES = (
     *("RESCUE", "RESIZE", "REVERT_RESIZE", "SHELVED", "SHELVED_OFFLOADED", "SHUTOFF", "SOFT_DELETED", "SUSPENDED"),
     *("UNKNOWN", "VERIFY_RESIZE"),
 )
-"""All that Nova has, from the schema of its answers (nova/api/openstack/compute/schemas/servers.py)."""
+"""Every status of Nova, from the schema of its answers (nova/api/openstack/compute/schemas/servers.py)."""
 
 
 def server(number: int = 1, **changes: Any) -> dict[str, Any]:
-    """Return a server that is up, as a member of the project sees it; `task` and `vm` stand for the long keys."""
+    """Return an active server, as a member of the project sees it; `task` and `vm` stand for the long keys."""
     record = {
         "id": server_id(number),
         "name": f"hf-33e9ed03-{number}",
@@ -52,20 +52,20 @@ def server(number: int = 1, **changes: Any) -> dict[str, Any]:
 
 
 def building(number: int = 1, **changes: Any) -> dict[str, Any]:
-    """Return a server that Nova is still making."""
+    """Return a server that Nova is still building."""
     usual = {"status": "BUILD", "task": "spawning", "vm": "building", "power": 0, "launched": None, "addresses": {}}
     return server(number, **{**usual, **changes})
 
 
 def failed(number: int = 1, **changes: Any) -> dict[str, Any]:
-    """Return a server that found no host."""
+    """Return a server for which Nova found no host."""
     fault = {"code": 500, "message": "No valid host was found. ", "created": CREATED}
     usual = {"status": "ERROR", "vm": "error", "power": 0, "launched": None, "addresses": {}, "fault": fault}
     return server(number, **{**usual, **changes})
 
 
 def down_cell(number: int = 1) -> dict[str, Any]:
-    """Return all that Nova shows of a server whose cell is down."""
+    """Return what Nova shows of a server whose cell is down."""
     return {
         "id": server_id(number),
         "status": "UNKNOWN",
@@ -76,17 +76,17 @@ def down_cell(number: int = 1) -> dict[str, Any]:
 
 
 def deleted(number: int = 1) -> dict[str, Any]:
-    """Return a deleted server's row as the list of changes shows it: without tags, metadata and addresses."""
+    """Return a deleted server as the list of changes shows it: without tags, metadata and addresses."""
     return server(number, status="DELETED", vm="deleted", power=0, tags=[], metadata={}, addresses={})
 
 
 def server_id(number: int = 1) -> str:
-    """Return the id of a numbered server."""
+    """Return the id of the server with this number."""
     return f"00000000-0000-4000-8000-{number:012}"
 
 
 class Clock:
-    """A clock that moves only when it is told to, or slept on."""
+    """A clock that moves only when a test sets it or code sleeps on it."""
 
     def __init__(self) -> None:
         self.time = 1000.0
@@ -101,7 +101,7 @@ class Clock:
 
 
 class Sent(NamedTuple):
-    """One request that the fake transport was given."""
+    """One request to the fake transport."""
 
     method: str
     url: str
@@ -111,7 +111,7 @@ class Sent(NamedTuple):
 
 
 class FakeTransport:
-    """Gives the prepared answers in order, and remembers what it was asked; the last answer is given for ever."""
+    """Gives the prepared replies in order, the last one forever, and records the requests."""
 
     def __init__(self, *answers: Reply | Exception, clock: Clock | None = None, takes: float = 0) -> None:
         self.answers = list(answers)
@@ -132,12 +132,12 @@ class FakeTransport:
 
 
 def reply(status: int, document: object = None, /, **headers: str) -> Reply:
-    """Return an answer as Nova gives it at the pinned microversion; header names with _ for -."""
+    """Return a reply as Nova sends it at the pinned microversion; header names have _ for -."""
     return raw(status, json.dumps(document).encode(), **headers)
 
 
 def raw(status: int, body: bytes, /, **headers: str) -> Reply:
-    """Return an answer with any body."""
+    """Return a reply with any body."""
     usual = {
         "content-type": "application/json",
         "openstack-api-version": f"compute {MICROVERSION}",

@@ -1,4 +1,4 @@
-"""Records as broken as JSON allows, and what every answer must hold all the same."""
+"""Records as malformed as JSON allows, and what every answer must comply with all the same."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ RECORDS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "OS-SRV-USG:launched_at": TIMES | JSON,
     },
 )
-"""Servers with an id, of which any other field may be missing, or anything."""
+"""Servers with an id, whose other fields may be missing or have any value."""
 
 MACHINE = TypeAdapter(schema.Machine)
 ANSWER = TypeAdapter(schema.RequestStatus)

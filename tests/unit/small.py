@@ -1,4 +1,4 @@
-"""A template that says no more than it must."""
+"""A minimal template."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bench's own arithmetic: what it makes of rounds, when its gate closes, and what it writes."""
+"""The benchmark's arithmetic: what it calculates from rounds, when its gate fails, and what it writes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def program(name: str, *command: str) -> Program:
 
 
 class Recorder(Spawner):
-    """Notes what is run, and runs nothing."""
+    """Records the commands, and runs none."""
 
     def __init__(self) -> None:
         self.ran: list[str] = []
@@ -46,7 +46,7 @@ def test_a_figure_is_the_median_with_its_range() -> None:
         figure([])
 
 
-def test_a_ratio_is_that_of_the_rounds_and_not_of_the_medians() -> None:
+def test_a_ratio_is_calculated_from_the_rounds_and_not_from_the_medians() -> None:
     slow, quick = series(2, 40, 90), series(1, 10, 30)
     assert cpu_ratio(slow, quick) == Figure(3, 2, 4)
     assert cpu_ratio({1: slow[1], 7: slow[2]}, quick) == Figure(4, 4, 4)
@@ -54,7 +54,7 @@ def test_a_ratio_is_that_of_the_rounds_and_not_of_the_medians() -> None:
         cpu_ratio({7: slow[2]}, quick)
 
 
-def test_the_order_turns_round_and_slow_programs_sit_out() -> None:
+def test_the_order_rotates_and_slow_programs_skip_rounds() -> None:
     recorder = Recorder()
     entries = [(program(name), every) for name, every in {"a": 1, "b": 3, "c": 1}.items()]
     measured = compete(recorder, entries, 4)
@@ -108,7 +108,7 @@ def test_a_verdict(kind: Kind, limit: float, margin: float, met: bool) -> None:
         assert (verdict.found, verdict.met) == (4, met)
 
 
-def test_the_gate_opens_for_good_figures_only() -> None:
+def test_the_gate_passes_only_good_figures() -> None:
     good: dict[str, float] = {"bare interpreter": 1, WARM: 2, "hfstack cold": 30, NAIVE: 200, "openstack client": 300}
     held = {(one.transport, one.servers): {name: series(good[name]) for name in one.entries} for one in runs.GATE}
     verdicts = targets.judge(held)
@@ -137,7 +137,7 @@ def test_tables_show_medians_and_ranges() -> None:
     ]
 
 
-def test_the_page_changes_between_its_markers_only() -> None:
+def test_the_page_changes_only_between_its_markers() -> None:
     page = PAGE.read_text(encoding="utf-8")
     results = runs.Results(MACHINE, {(HTTP, 1): {BARE: series(0.01), WARM: series(0.03)}}, left_out={"curl"})
     section = report.measured_section(results, targets.judge(results.held))
@@ -151,7 +151,7 @@ def test_the_page_changes_between_its_markers_only() -> None:
         report.published("no markers", section)
 
 
-def test_the_json_document_holds_every_round() -> None:
+def test_the_json_document_contains_every_round() -> None:
     results = runs.Results(MACHINE, {(HTTP, 1): {BARE: series(1, 1), WARM: series(2, 4)}})
     document = report.as_json(results, targets.judge(results.held))
     (contest,) = document["contests"]
@@ -161,7 +161,7 @@ def test_the_json_document_holds_every_round() -> None:
     assert document["targets"][0]["met"] is True
 
 
-def test_the_plot_has_its_points_where_they_belong() -> None:
+def test_the_plot_has_its_points_in_the_right_places() -> None:
     picture = drawn({"a & b": [(1, 2), (100, 20)], "c": [(10, 200)]})
     (line,) = [one.get("points", "") for one in picture.iter() if one.get("points", "").count(" ")]
     first, last = [tuple(map(float, place.split(","))) for place in line.split(" ")]
@@ -174,11 +174,11 @@ def test_the_plot_has_its_points_where_they_belong() -> None:
     assert words >= {"a & b", "c", "over < there", "200", "1000"}
 
 
-def test_a_plot_of_one_point_has_axes_too() -> None:
+def test_a_plot_of_one_point_also_has_axes() -> None:
     assert plot.Axis([10], 0, 100).ticks() == [10, 100]
     drawn({"a": [(10, 10)]})
 
 
 def drawn(lines: Mapping[str, plot.Points]) -> ET.Element:
-    """Draw, and parse what was drawn."""
+    """Draw a plot and parse it."""
     return ET.fromstring(plot.plot("title", "over < there", "up", lines))

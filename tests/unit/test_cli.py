@@ -82,14 +82,14 @@ def test_the_answer_is_utf_8_whatever_the_locale(tmp_path: Path, env: dict[str, 
     }
 
 
-def test_a_mistake_is_a_message_and_exit_1(tmp_path: Path, env: dict[str, str]) -> None:
+def test_an_error_is_a_message_and_exit_1(tmp_path: Path, env: dict[str, str]) -> None:
     path = written(tmp_path, '{"requests": {}}')
     assert call("-f", path, env=env) == Ended(
         1, json.dumps({"message": f"{path}: requests.requestId is missing"}).encode() + b"\n", b""
     )
 
 
-def test_the_folder_it_is_called_from_does_not_matter(tmp_path: Path, env: dict[str, str]) -> None:
+def test_the_current_folder_does_not_matter(tmp_path: Path, env: dict[str, str]) -> None:
     (tmp_path / "in put").mkdir()
     written(tmp_path / "in put", EMPTY)
     done = subprocess.run(
@@ -102,7 +102,7 @@ def test_the_folder_it_is_called_from_does_not_matter(tmp_path: Path, env: dict[
 
 
 @pytest.mark.parametrize("target", ["closed", "full", "nobody-reads"])
-def test_an_answer_that_cannot_be_written_is_exit_1_without_noise(
+def test_an_answer_that_cannot_be_written_is_exit_1_with_empty_stderr(
     tmp_path: Path, env: dict[str, str], target: str
 ) -> None:
     redirection = {"closed": ">&-", "full": ">/dev/full", "nobody-reads": ""}[target]
@@ -155,14 +155,14 @@ def message(ended: tuple[int, str]) -> str:
 
 
 @pytest.mark.parametrize("option", ["--help", "-h"])
-def test_help_says_how_it_is_called(run: Run, option: str) -> None:
+def test_help_shows_the_usage(run: Run, option: str) -> None:
     exit_code, text = run(option)
     assert exit_code == 0
     assert text.startswith("usage: getRequestStatus -f FILE\n")
     assert "HF_PROVIDER_CONFDIR" in text
 
 
-def test_version_is_said(run: Run) -> None:
+def test_version_is_printed(run: Run) -> None:
     assert run("--version") == (0, f"hfstack {__version__}\n")
 
 
@@ -178,35 +178,35 @@ def test_version_is_said(run: Run) -> None:
         pytest.param(("-f", "in.json", "--help"), "-f in.json --help", id="help-too-late"),
     ],
 )
-def test_a_mistake_in_the_arguments_is_a_message(run: Run, arguments: tuple[str, ...], found: str) -> None:
+def test_invalid_arguments_are_a_message(run: Run, arguments: tuple[str, ...], found: str) -> None:
     assert message(run(*arguments)) == (
         f"arguments: found {found}, wanted getRequestStatus -f FILE (or --help, --version)"
     )
 
 
-def test_the_input_is_looked_at_before_the_configuration(run: Run, tmp_path: Path) -> None:
+def test_the_input_is_read_before_the_configuration(run: Run, tmp_path: Path) -> None:
     missing = str(tmp_path / "gone.json")
     found = message(run("-f", missing, HF_PROVIDER_CONFDIR=str(tmp_path / "gone")))
     assert found == f"cannot read {missing}: No such file or directory"
 
 
-def test_a_broken_configuration_is_exit_1(run: Run, tmp_path: Path) -> None:
+def test_an_invalid_configuration_is_exit_1(run: Run, tmp_path: Path) -> None:
     gone = str(tmp_path / "gone")
     found = message(run("-f", written(tmp_path, EMPTY), HF_PROVIDER_CONFDIR=gone))
     assert found == f"the configuration folder {gone} does not exist"
 
 
-def test_a_broken_time_budget_is_exit_1(run: Run, tmp_path: Path) -> None:
+def test_an_invalid_timeout_is_exit_1(run: Run, tmp_path: Path) -> None:
     found = message(run("-f", written(tmp_path, EMPTY), HF_PROVIDER_ACTION_TIMEOUT="soon"))
     assert found.startswith("HF_PROVIDER_ACTION_TIMEOUT is 'soon'")
 
 
-def test_a_mistake_is_logged_too(run: Run, logged: Callable[[], str]) -> None:
+def test_an_error_is_also_logged(run: Run, logged: Callable[[], str]) -> None:
     run("-x")
     assert " getRequestStatus ERROR - arguments: found -x, wanted " in logged()
 
 
-def test_the_configured_level_holds_for_the_command(
+def test_the_configured_level_applies_to_the_command(
     run: Run, environment: Environment, tmp_path: Path, logged: Callable[[], str]
 ) -> None:
     (Path(environment.confdir) / "bankprov_config.json").write_text('{"logLevel": "LOG_ERROR"}', "utf-8")
@@ -220,7 +220,7 @@ def test_a_log_that_cannot_be_written_does_not_matter(run: Run, tmp_path: Path) 
     assert run("-f", path, HF_PROVIDER_LOGDIR=path) == (0, EMPTY + "\n")
 
 
-def test_an_error_of_our_own_is_one_document_and_a_line_with_the_place(
+def test_an_internal_error_is_one_document_and_a_log_line_with_its_origin(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: Callable[[], str]
 ) -> None:
     def fail(*_: object) -> None:
@@ -236,7 +236,7 @@ def test_an_error_of_our_own_is_one_document_and_a_line_with_the_place(
     assert "< cli.py:" in logged()
 
 
-def test_what_libraries_warn_about_goes_to_the_log(log: Log, logged: Callable[[], str]) -> None:
+def test_warnings_of_libraries_go_to_the_log(log: Log, logged: Callable[[], str]) -> None:
     sdk.capture_library_logs(log)
     logging.getLogger("keystoneauth.session").warning("retry %d", 1)
     logging.getLogger("keystoneauth.session").debug("X-Auth-Token: hunter2")

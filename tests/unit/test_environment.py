@@ -1,4 +1,4 @@
-"""What the environment says: HostFactory's variables first, LSF's second, and never a failure but for the budget."""
+"""The environment: HostFactory's variables take precedence over LSF's, and only an invalid timeout is an error."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_folders_and_name(env: dict[str, str], expected: tuple[str, ...]) -> Non
     assert (found.provider, found.confdir, found.workdir, found.logdir) == expected
 
 
-def test_lsf_keeps_a_providers_files_in_conf(tmp_path: Path) -> None:
+def test_lsf_keeps_the_files_of_a_provider_in_conf(tmp_path: Path) -> None:
     assert read_environment({"PRO_CONF_DIR": str(tmp_path)}).confdir == str(tmp_path)
     (tmp_path / "conf").mkdir()
     assert read_environment({"PRO_CONF_DIR": str(tmp_path)}).confdir == str(tmp_path / "conf")
@@ -63,7 +63,7 @@ def test_lsf_keeps_a_providers_files_in_conf(tmp_path: Path) -> None:
         pytest.param(LSF | COMMON, False, id="both"),
     ],
 )
-def test_lsf_is_told_by_its_variables(env: dict[str, str], expected: bool) -> None:
+def test_lsf_is_recognized_by_its_variables(env: dict[str, str], expected: bool) -> None:
     assert is_lsf(env) is expected
 
 
@@ -83,7 +83,7 @@ def test_the_host_is_the_one_that_ego_names() -> None:
         pytest.param("²", "٣", (10, 5), id="other-digits"),
     ],
 )
-def test_a_strange_log_setting_has_its_default(size: str, rotate: str, expected: tuple[int, int]) -> None:
+def test_an_invalid_log_setting_has_its_default(size: str, rotate: str, expected: tuple[int, int]) -> None:
     found = read_environment({"HF_LOG_MAX_FILE_SIZE": size, "HF_LOG_MAX_ROTATE": rotate})
     assert (found.log_max_bytes / 1024 / 1024, found.log_max_rotate) == expected
 
@@ -108,7 +108,7 @@ def test_a_call_uses_four_fifths_of_hostfactorys_timeout(value: str, configured:
 
 
 @pytest.mark.parametrize("value", ["0", "-5", "soon", "nan", "inf", "86401", "5m"])
-def test_a_strange_timeout_is_refused_with_its_value(value: str) -> None:
+def test_an_invalid_timeout_is_refused_with_its_value(value: str) -> None:
     with pytest.raises(ConfigError) as caught:
         time_budget(timeout(value), None)
     assert str(caught.value) == f"HF_PROVIDER_ACTION_TIMEOUT is {value!r}, wanted a number of seconds from 1 to 86400"

@@ -23,7 +23,7 @@ def test_every_refusal_code_has_a_meaning(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_every_refusal_code_is_used() -> None:
-    # that no other code is used, mypy says
+    # mypy refuses any other code
     used = {
         node.value
         for path in HOUSE.rglob("*.py")

@@ -1,4 +1,4 @@
-"""Which libraries a room may use, and who may print. That imports run downwards, import-linter says (`make check`)."""
+"""Which libraries each module may import, and which may print. import-linter checks the layers (`make check`)."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ STDLIB_ONLY = (
     *("_typing", "_windows", "environment", "errors", "inputs", "log", "schema", "states", "rules", "store"),
     *("config/user_data", "cloud/client", "cloud/connection", "cloud/nova", "cloud/transport"),
 )
-"""What a warm poll loads, and all that decides: files, or folders with all that is in them."""
+"""What a warm poll loads, and the rules: files, or folders with all their files."""
 
 OPENSTACK = {"openstack", "keystoneauth1", "requests", "os_service_types", "urllib3"}
 DOORS = {"cloud/credentials.py", "cloud/sdk.py"}
-"""The rooms that may import OpenStack's libraries."""
+"""The modules that may import OpenStack's libraries."""
 
 
 def imports(path: Path) -> Iterator[tuple[str, bool]]:
-    """Yield what a module imports, absolute, and whether it is for type checkers alone."""
+    """Yield what a module imports, as absolute names, and whether only type checkers import it."""
     package = ["hfstack", *path.relative_to(HOUSE).parts[:-1]]
     tree = ast.parse(path.read_text("utf-8"))
     guarded = {
@@ -58,14 +58,14 @@ ROOMS = [
 
 
 @pytest.mark.parametrize("path", [param for param in ROOMS if str(param.id).startswith(STDLIB_ONLY)])
-def test_these_rooms_need_the_standard_library_and_no_other(path: Path) -> None:
-    # typing_extensions is typing of a later Python
+def test_these_modules_import_only_the_standard_library(path: Path) -> None:
+    # typing_extensions is the typing module of a later Python
     allowed = sys.stdlib_module_names | {"hfstack", "typing_extensions"}
     assert {module for module, guarded in imports(path) if module.split(".")[0] not in allowed and not guarded} == set()
 
 
 @pytest.mark.parametrize("path", ROOMS)
-def test_openstacks_libraries_are_imported_behind_two_doors(path: Path) -> None:
+def test_only_two_modules_import_openstacks_libraries(path: Path) -> None:
     found = {module.split(".")[0] for module, _ in imports(path)} & OPENSTACK
     assert bool(found) == (room(path) in DOORS)
 
@@ -78,7 +78,7 @@ def test_only_the_command_line_prints_or_exits(path: Path) -> None:
     assert not loud or room(path) in {"cli.py", "__main__.py"}
 
 
-def test_answering_without_the_cloud_loads_none_of_its_libraries() -> None:
+def test_an_answer_without_the_cloud_loads_no_cloud_library() -> None:
     program = (
         "import sys; from hfstack import cli, environment, log, states; from hfstack.actions import cleanup; "
         "from hfstack.rules import server_record, status; from hfstack.store import facts; "

@@ -1,4 +1,4 @@
-"""HostFactory's documents: what is read tolerantly, and what is refused with the file, the field, found and wanted."""
+"""HostFactory's input documents: what is tolerated, and what is refused with file, field, value found and wanted."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_document_is_utf_8_json(content: bytes) -> None:
     [
         pytest.param(b"", "in.json: empty, wanted a JSON object", id="empty"),
         pytest.param(b" \r\n", "in.json: empty, wanted a JSON object", id="white-space"),
-        pytest.param(b"\xef\xbb\xbf", "in.json: empty, wanted a JSON object", id="bom-alone"),
+        pytest.param(b"\xef\xbb\xbf", "in.json: empty, wanted a JSON object", id="only-bom"),
         pytest.param(b'{"a": "\xe4"}', "in.json: not UTF-8 (byte 7 is 0xe4)", id="latin-1"),
         pytest.param('{"a": 1}'.encode("utf-16"), "in.json: not UTF-8 (byte 0 is 0xff)", id="utf-16"),
         pytest.param(
@@ -75,13 +75,13 @@ def test_a_document_is_utf_8_json(content: bytes) -> None:
         ),
     ],
 )
-def test_what_is_no_document_is_refused_with_the_place(content: bytes, message: str) -> None:
+def test_an_unreadable_document_is_refused_with_the_position(content: bytes, message: str) -> None:
     with pytest.raises(InputError) as caught:
         parse(content)
     assert str(caught.value) == message
 
 
-def test_a_byte_order_mark_does_not_shift_the_place_of_a_bad_byte() -> None:
+def test_a_byte_order_mark_does_not_shift_the_position_of_a_bad_byte() -> None:
     with pytest.raises(InputError, match=r"byte 10 is 0xe4"):
         parse(b'\xef\xbb\xbf{"a": "\xe4"}')
 
@@ -100,13 +100,13 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert str(caught.value) == f"cannot read {path}: No such file or directory"
 
 
-def test_a_folder_is_no_input_file(tmp_path: Path) -> None:
+def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         inputs.read_document(str(tmp_path))
     assert str(caught.value) == f"cannot read {tmp_path}: Is a directory"
 
 
-def test_a_file_name_that_no_system_knows_is_refused() -> None:
+def test_an_impossible_file_name_is_refused() -> None:
     with pytest.raises(InputError, match="cannot read a\0b: embedded null byte"):
         inputs.read_document("a\0b")
 
@@ -130,7 +130,7 @@ def test_a_dash_reads_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     assert inputs.read_document("-") == {"a": 1}
 
 
-def test_mistakes_in_standard_input_are_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_in_standard_input_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"")))
     with pytest.raises(InputError, match="standard input: empty, wanted a JSON object"):
         inputs.read_document("-")
@@ -168,7 +168,7 @@ def test_request_ids_keep_their_order_and_container(document: object, expected: 
     assert ids(document) == expected
 
 
-def test_of_duplicate_keys_the_last_wins() -> None:
+def test_the_last_of_duplicate_keys_wins() -> None:
     assert ids(parse(b'{"requests": {"requestId": "req-1", "requestId": "req-2"}}')) == (["req-2"], False)
 
 
@@ -272,7 +272,7 @@ def test_any_bytes_give_a_document_or_one_sentence(content: bytes) -> None:
         pytest.param({}, "an object", id="object"),
     ],
 )
-def test_a_value_has_a_name_for_messages(value: object, name: str) -> None:
+def test_messages_describe_a_value(value: object, name: str) -> None:
     assert errors.describe(value) == name
 
 
@@ -291,7 +291,7 @@ def test_a_value_has_a_name_for_messages(value: object, name: str) -> None:
         ),
     ],
 )
-def test_what_requestmachines_is_asked_for(document: object, found: tuple[object, ...]) -> None:
+def test_a_request_for_machines(document: object, found: tuple[object, ...]) -> None:
     assert inputs.machine_request(document, "in.json") == found
 
 
@@ -313,7 +313,7 @@ def test_what_requestmachines_is_asked_for(document: object, found: tuple[object
         ),
     ],
 )
-def test_a_request_for_machines_that_is_malformed(document: object, words: str) -> None:
+def test_a_malformed_request_for_machines(document: object, words: str) -> None:
     with pytest.raises(InputError) as caught:
         inputs.machine_request(document, "in.json")
     assert words in str(caught.value)
@@ -336,7 +336,7 @@ def test_machines_to_return_are_an_object_or_a_list_by_id_or_name() -> None:
         pytest.param({"machines": [{"machineId": 7}]}, "machines[0].machineId is the number 7", id="a-number"),
     ],
 )
-def test_a_return_that_is_malformed(document: object, words: str) -> None:
+def test_a_malformed_return(document: object, words: str) -> None:
     with pytest.raises(InputError) as caught:
         inputs.machines_to_return(document, "in.json")
     assert words in str(caught.value)

@@ -1,4 +1,4 @@
-"""The log: one line per event, whole whatever happens at once, and never in the way of an answer."""
+"""The log: one complete line per event, even with concurrent processes, and never an obstacle to an answer."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_line_has_time_pid_command_level_request_and_message(log: Log, logged:
     assert match.groups() == (str(os.getpid()), "INFO", "req-1", "2 servers seen")
 
 
-def test_without_a_request_a_dash_stands_in_its_place(log: Log, logged: Callable[[], str]) -> None:
+def test_a_dash_replaces_a_missing_request_id(log: Log, logged: Callable[[], str]) -> None:
     log.error("no such file")
     assert " ERROR - no such file\n" in logged()
 
@@ -65,7 +65,7 @@ def test_a_message_stays_on_its_line_and_keeps_no_password(
     assert logged().endswith(f" INFO - {line}\n")
 
 
-def test_the_log_of_a_request_leaves_the_other_lines_as_they_are(log: Log, logged: Callable[[], str]) -> None:
+def test_the_log_of_a_request_does_not_change_the_other_lines(log: Log, logged: Callable[[], str]) -> None:
     log.set_level("LOG_WARNING")
     of_request = log.for_request("req-1")
     of_request.info("below the level")
@@ -122,14 +122,14 @@ def test_levels_have_egos_names(name: str, level: str | None) -> None:
         pytest.param("LOUD", ["INFO", "WARNING", "ERROR"], id="unknown"),
     ],
 )
-def test_the_level_says_which_lines_are_written(environment: Environment, level: str, expected: list[str]) -> None:
+def test_the_level_selects_the_lines(environment: Environment, level: str, expected: list[str]) -> None:
     log = Log(environment._replace(log_level=level), "getRequestStatus")
     for write in (log.debug, log.info, log.warning, log.error):
         write("x")
     assert [line.split()[3] for line in lines_of(Path(log.path))] == expected
 
 
-def test_the_configurations_level_is_nearer(log: Log, logged: Callable[[], str]) -> None:
+def test_the_configurations_level_takes_precedence(log: Log, logged: Callable[[], str]) -> None:
     log.set_level("LOG_ERROR")
     log.warning("quiet")
     log.error("loud")
@@ -139,7 +139,7 @@ def test_the_configurations_level_is_nearer(log: Log, logged: Callable[[], str])
 # Files
 
 
-def test_a_missing_folder_is_made(environment: Environment) -> None:
+def test_a_missing_folder_is_created(environment: Environment) -> None:
     log = Log(environment._replace(logdir=environment.logdir + "/hf/bank"), "getRequestStatus")
     log.info("x")
     assert len(lines_of(Path(log.path))) == 1
@@ -155,7 +155,7 @@ def test_without_a_folder_there_is_no_log(
 
 
 @pytest.mark.parametrize("obstacle", ["folder-is-a-file", "log-is-a-folder", "name-too-long"])
-def test_a_log_that_cannot_be_written_stops_nothing(environment: Environment, obstacle: str) -> None:
+def test_a_log_that_cannot_be_written_has_no_effect(environment: Environment, obstacle: str) -> None:
     if obstacle == "folder-is-a-file":
         path = Path(environment.logdir) / "file"
         path.write_bytes(b"")
@@ -167,7 +167,7 @@ def test_a_log_that_cannot_be_written_stops_nothing(environment: Environment, ob
     Log(environment, "getRequestStatus").error("x")
 
 
-def test_others_of_the_system_may_not_read_the_log(log: Log) -> None:
+def test_other_users_cannot_read_the_log(log: Log) -> None:
     log.info("x")
     assert Path(log.path).stat().st_mode & 0o007 == 0
 
@@ -180,7 +180,7 @@ def rotated(log: Log) -> list[Path]:
     return [path] * path.exists() + sorted(path.parent.glob(path.name + ".*"))
 
 
-def test_a_full_log_is_shifted_and_the_oldest_falls_off(environment: Environment) -> None:
+def test_a_full_log_is_rotated_and_the_oldest_is_deleted(environment: Environment) -> None:
     log = Log(environment._replace(log_max_bytes=1, log_max_rotate=2), "getRequestStatus")
     for number in range(5):
         log.info(f"event {number}")
@@ -189,7 +189,7 @@ def test_a_full_log_is_shifted_and_the_oldest_falls_off(environment: Environment
     assert [lines_of(one)[0][-1] for one in rotated(log)] == ["4", "3"]
 
 
-def test_a_log_grows_no_further_than_one_line_beyond_its_limit(environment: Environment) -> None:
+def test_a_log_exceeds_its_limit_by_at_most_one_line(environment: Environment) -> None:
     log = Log(environment._replace(log_max_bytes=1000), "getRequestStatus")
     for _ in range(50):
         log.info("x" * 50)
@@ -198,7 +198,7 @@ def test_a_log_grows_no_further_than_one_line_beyond_its_limit(environment: Envi
     assert max(sizes) < 1000 + 200
 
 
-def test_a_rotation_that_another_process_has_in_hand_is_left_to_it(environment: Environment) -> None:
+def test_only_one_process_rotates(environment: Environment) -> None:
     log = Log(environment._replace(log_max_bytes=1), "getRequestStatus")
     mark = Path(log.path + ".rotating")
     mark.write_bytes(b"")
@@ -208,7 +208,7 @@ def test_a_rotation_that_another_process_has_in_hand_is_left_to_it(environment: 
     assert mark.exists()
 
 
-def test_the_mark_of_a_rotation_that_died_is_cleared_away(environment: Environment) -> None:
+def test_the_stale_mark_of_a_rotation_is_deleted(environment: Environment) -> None:
     log = Log(environment._replace(log_max_bytes=1), "getRequestStatus")
     mark = Path(log.path + ".rotating")
     mark.write_bytes(b"")
@@ -235,7 +235,7 @@ for number in range(int(events)):
 
 
 def write_at_once(folder: str, writers: int, events: int, max_bytes: int, max_rotate: int) -> None:
-    """Let many processes log at once; they begin together, when their standard input ends."""
+    """Let many processes log at once. They start together, when their standard input ends."""
     numbers = [str(number) for number in (events, max_bytes, max_rotate)]
     processes = [
         subprocess.Popen([sys.executable, "-c", WRITER, folder, str(writer), *numbers], stdin=subprocess.PIPE)
@@ -247,7 +247,7 @@ def write_at_once(folder: str, writers: int, events: int, max_bytes: int, max_ro
     assert [process.wait() for process in processes] == [0] * writers
 
 
-def test_many_processes_at_once_lose_and_break_no_line(environment: Environment) -> None:
+def test_many_processes_at_once_neither_lose_nor_break_a_line(environment: Environment) -> None:
     write_at_once(environment.logdir, writers=6, events=500, max_bytes=8000, max_rotate=100)
     files = rotated(Log(environment, "getRequestStatus"))
     assert len(files) > 5

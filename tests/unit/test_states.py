@@ -1,4 +1,4 @@
-"""The table of states against the facts: `states.csv` has every vm_state and task_state of Nova with its status.
+"""The state table against the facts: `states.csv` has every vm_state and task_state of Nova with its status.
 
 In the facts `succeed+` needs a fixed address, and `executing*` sends the DELETE again.
 """
@@ -72,8 +72,8 @@ def test_acquire_succeeds_only_with_an_address(fact: Fact) -> None:
 @EACH_FACT
 def test_return_follows_the_facts(fact: Fact) -> None:
     record = server(status=fact.status, vm=fact.vm_state, task=fact.task_state)
-    one = facts.Returned(record["id"], record["name"], "", 0)
-    machine = status.returned_machine(one, {record["id"]: record}, overdue=False, timeout=1800)
+    planned = facts.Returned(record["id"], record["name"], "", 0)
+    machine = status.returned_machine(planned, {record["id"]: record}, overdue=False, timeout=1800)
     assert (machine["result"], machine.get("status")) == (fact.ret_result.removesuffix("*"), fact.ret_machine_status)
 
 
@@ -81,15 +81,15 @@ def test_return_follows_the_facts(fact: Fact) -> None:
 def test_whatever_is_executing_fails_at_the_deadline(fact: Fact) -> None:
     record = server(status=fact.status, vm=fact.vm_state, task=fact.task_state)
     acquired = status.acquired(record, TERMS._replace(overdue=True))
-    asked = facts.ReturnRequest(0, 1, (facts.Returned(record["id"], record["name"], "", 0),))
-    given_back = status.returned(RETURN, asked, {record["id"]: record}, now=1)["machines"][0]
+    request = facts.ReturnRequest(0, 1, (facts.Returned(record["id"], record["name"], "", 0),))
+    returned = status.returned(RETURN, request, {record["id"]: record}, now=1)["machines"][0]
     assert acquired["result"] == fact.req_result.removesuffix("+").replace("executing", "fail")
-    assert given_back["result"] == fact.ret_result.removesuffix("*").replace("executing", "fail")
-    assert all(one["message"] for one in (acquired, given_back) if one["result"] == "fail")
+    assert returned["result"] == fact.ret_result.removesuffix("*").replace("executing", "fail")
+    assert all(machine["message"] for machine in (acquired, returned) if machine["result"] == "fail")
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_every_status_and_task_is_mapped_by_a_row_of_its_own(status: str) -> None:
+def test_every_status_and_task_matches_a_row_before_the_last(status: str) -> None:
     unmapped = [
         (task, vm, power)
         for task, vm, power in itertools.product(TASK_STATES, [*VM_STATES, None], POWER_STATES)
@@ -99,7 +99,7 @@ def test_every_status_and_task_is_mapped_by_a_row_of_its_own(status: str) -> Non
 
 
 @pytest.mark.parametrize("power", POWER_STATES)
-def test_power_state_matters_to_active_servers_alone(power: int | None) -> None:
+def test_power_state_matters_only_to_active_servers(power: int | None) -> None:
     changed = {
         status
         for status, task in itertools.product(STATUSES, TASK_STATES)
@@ -111,17 +111,17 @@ def test_power_state_matters_to_active_servers_alone(power: int | None) -> None:
 @pytest.mark.parametrize(
     ("power", "result", "status"),
     [
-        pytest.param(None, "succeed", "running", id="not-said"),
+        pytest.param(None, "succeed", "running", id="missing"),
         pytest.param(0, "succeed", "running", id="nostate"),
         pytest.param(1, "succeed", "running", id="running"),
         pytest.param(3, "executing", "stopped", id="paused"),
         pytest.param(4, "executing", "stopped", id="shutdown"),
         pytest.param(6, "executing", "stopped", id="crashed"),
         pytest.param(7, "executing", "stopped", id="suspended"),
-        pytest.param(99, "succeed", "running", id="unheard-of"),
+        pytest.param(99, "succeed", "running", id="unknown"),
     ],
 )
-def test_an_active_server_whose_guest_is_off_is_waited_for(power: int | None, result: str, status: str) -> None:
+def test_an_active_server_whose_guest_is_off_is_executing(power: int | None, result: str, status: str) -> None:
     assert states.find("ACTIVE", None, "active", power).acquire == (result, status)
 
 
@@ -161,14 +161,14 @@ def test_no_row_names_a_state_that_nova_does_not_have() -> None:
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=str(number)) for number, row in enumerate(states.STATES)])
-def test_a_row_has_a_phrase_exactly_where_something_is_not_well(row: states.Row) -> None:
+def test_a_row_has_a_reason_exactly_if_something_is_wrong(row: states.Row) -> None:
     result, status = row.acquire
     on_its_way = status == "running" and result in {"succeed", "executing"}
     assert bool(row.reason) == (not on_its_way)
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=str(number)) for number, row in enumerate(states.STATES)])
-def test_a_row_speaks_hostfactorys_words(row: states.Row) -> None:
+def test_a_row_uses_hostfactorys_words(row: states.Row) -> None:
     for result, shown in (row.acquire, row.returned):
         assert result in {"executing", "succeed", "fail"}
         assert shown in {"running", "stopped", "stopping", "shutting-down", "terminated", None}

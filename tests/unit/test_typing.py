@@ -1,4 +1,4 @@
-"""Tuples with named fields: the same as those of `typing`, for the same class body."""
+"""`NamedTuple` behaves as that of `typing` does for the same class body."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ class Bare(NamedTuple):
 
 
 def made(base: type, kind: str) -> Any:
-    """Return a class of the body, made with one of the two bases."""
+    """Return a class with this body and one of the two bases."""
     names: dict[str, Any] = {"NamedTuple": base, "__name__": "atlas"}
     exec(BODY, names)
     return names[kind]
 
 
 def typings() -> Any:
-    """Return typing's own; hfstack's goes by the same name for type checkers."""
+    """Return the original, which type checkers cannot distinguish from hfstack's."""
     import typing
 
     return typing.NamedTuple
@@ -63,11 +63,11 @@ def typings() -> Any:
 
 @pytest.fixture(params=["named", "typing"])
 def base(request: pytest.FixtureRequest) -> Any:
-    """Each of both: what is expected of one holds for the other."""
+    """Each of the two, which must behave alike."""
     return _typing.NamedTuple if request.param == "named" else typings()
 
 
-def test_they_are_two() -> None:
+def test_they_differ() -> None:
     assert _typing.NamedTuple is not typings()
     assert _typing.TYPE_CHECKING is False
 
@@ -95,7 +95,7 @@ def test_values(base: Any) -> None:
     assert top._asdict() == {"name": "top", "tags": None, "height": 2962}
 
 
-def test_another_one_with_some_fields_replaced(base: Any) -> None:
+def test_replaced_fields(base: Any) -> None:
     top = made(base, "Point")("top")
     assert top._replace(height=1, name="hill") == ("hill", None, 1)
     assert top == ("top", None, 7.5)
@@ -103,7 +103,7 @@ def test_another_one_with_some_fields_replaced(base: Any) -> None:
         top._replace(depth=1)
 
 
-def test_fields_that_are_missing_unknown_or_set(base: Any) -> None:
+def test_missing_unknown_and_assigned_fields(base: Any) -> None:
     point = made(base, "Point")
     for arguments, keywords in (((), {}), (("a", None, 1, 2), {}), (("a",), {"depth": 1})):
         with pytest.raises(TypeError):
@@ -129,7 +129,7 @@ def test_copies(base: Any) -> None:
     assert twin.tags is not top.tags
 
 
-def test_hfstacks_own_are_such() -> None:
+def test_hfstacks_tuples_use_it() -> None:
     from hfstack.environment import Environment, read_environment
     from hfstack.store.token_cache import CachedAccess
 

@@ -1,4 +1,4 @@
-"""What Windows refuses for a moment is tried again."""
+"""hfstack retries what Windows refuses for a moment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hfstack import _windows
 
 
 class Refusing:
-    """An action that is refused some times."""
+    """An action that is refused several times."""
 
     def __init__(self, times: int) -> None:
         self.left = times
@@ -25,21 +25,21 @@ class Refusing:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that were made, in no time."""
+    """The pauses, recorded without waiting."""
     found: list[float] = []
     monkeypatch.setattr(time, "sleep", found.append)
     return found
 
 
 @pytest.mark.parametrize("times", [0, 1, len(_windows.PAUSES)])
-def test_it_is_tried_again_until_it_is_done(pauses: list[float], times: int) -> None:
+def test_an_action_is_retried_until_it_succeeds(pauses: list[float], times: int) -> None:
     action = Refusing(times)
     _windows.with_retries(action, "new", "old")
     assert action.done == [("new", "old")]
     assert pauses == list(_windows.PAUSES[:times])
 
 
-def test_patience_ends(pauses: list[float]) -> None:
+def test_retries_end(pauses: list[float]) -> None:
     action = Refusing(99)
     with pytest.raises(PermissionError):
         _windows.with_retries(action, "new", "old")

@@ -1,4 +1,4 @@
-"""getAvailableTemplates: what HostFactory, or LSF, gets to see of the template file."""
+"""getAvailableTemplates: what HostFactory or LSF sees of the template file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Answer = Callable[..., Any]
 
 @pytest.fixture
 def answer(environment: Environment, log: Log) -> Answer:
-    """Call the command in this process with a file of these templates."""
+    """Call the command in this process with a file that contains these templates."""
 
     def answer(*rows: object, env: Mapping[str, str] | None = None, document: object = None) -> Any:
         write(environment, *rows)
@@ -59,7 +59,7 @@ SHOWN: dict[str, Any] = {
 }
 
 
-def test_the_answer_is_hostfactorys_and_nothing_of_ours(answer: Answer) -> None:
+def test_the_answer_has_hostfactorys_keys_and_no_others(answer: Answer) -> None:
     own = {
         "keyName": "ops",
         "userData": "hunter2",
@@ -71,7 +71,7 @@ def test_the_answer_is_hostfactorys_and_nothing_of_ours(answer: Answer) -> None:
     assert answer(small(**own)) == {"templates": [SHOWN], "message": "1 of 1 templates"}
 
 
-def test_what_hostfactory_passes_through_is_shown_as_it_is(answer: Answer) -> None:
+def test_keys_of_hostfactory_are_passed_on_unchanged(answer: Answer) -> None:
     passed = {"priority": 7, "pgrpName": "g", "instanceTags": "a=b", "vmTypes": {"x": 1}, "onDemandCapacity": 0}
     assert answer(small(**passed))["templates"] == [{**SHOWN, **passed}]
 
@@ -82,7 +82,7 @@ def test_templates_keep_their_order_and_their_numbers(answer: Answer) -> None:
     assert found == [("T10000", 10000), ("T-1", -1), ("T0", 0)]
 
 
-def test_attributes_are_strings_whatever_stands_in_the_file(answer: Answer) -> None:
+def test_attributes_are_strings_whatever_the_file_contains(answer: Answer) -> None:
     (shown,) = answer(small(attributes={**ATTRIBUTES, "ncores": ["Numeric", 2], "gpu": ["Boolean", True]}))["templates"]
     assert shown["attributes"]["ncores"] == ["Numeric", "2"]
     assert shown["attributes"]["gpu"] == ["Boolean", "1"]
@@ -94,13 +94,13 @@ def test_lsf_sees_memory_and_its_boolean(answer: Answer) -> None:
     assert shown["attributes"] == {**SHOWN["attributes"], **added}
 
 
-def test_what_an_lsf_template_says_itself_holds(answer: Answer) -> None:
+def test_an_lsf_template_overrides_the_added_attributes(answer: Answer) -> None:
     said = {"mem": ["Numeric", "4000"], "openstackhost": ["Boolean", "0"]}
     (shown,) = answer(small(attributes={**ATTRIBUTES, **said}), env={"PRO_DATA_DIR": "/lsf"})["templates"]
     assert shown["attributes"] == {**ATTRIBUTES, **said, "ncores": ["Numeric", "1"]}
 
 
-def test_a_broken_template_is_left_out_and_named(
+def test_an_invalid_template_is_left_out_and_named(
     answer: Answer, environment: Environment, logged: Callable[[], str]
 ) -> None:
     found = answer(small(), small(templateId="big", image=None), {"userData": "hunter2"})
@@ -121,13 +121,13 @@ def test_a_probable_typo_is_a_line_in_the_log(
     assert "hunter2" not in logged()
 
 
-def test_no_template_at_all_is_a_mistake(answer: Answer) -> None:
+def test_no_template_at_all_is_an_error(answer: Answer) -> None:
     with pytest.raises(ConfigError, match=r"template small: image is missing$"):
         answer(small(image=None), small(templateId="big", image=None))
 
 
 @pytest.mark.parametrize("document", [{"templates": 1}, {}], ids=str)
-def test_any_object_is_taken(answer: Answer, document: object) -> None:
+def test_any_object_is_accepted(answer: Answer, document: object) -> None:
     assert answer(small(), document=document)["templates"] == [SHOWN]
 
 
@@ -161,7 +161,7 @@ def test_as_a_process_without_the_cloud(environment: Environment, tmp_path: Path
     }
 
 
-def test_none_of_the_clouds_libraries_is_loaded() -> None:
+def test_no_cloud_library_is_loaded() -> None:
     program = (
         "import sys; from hfstack.commands import get_available_templates; "
         "print(sorted(name for name in sys.modules if name.split('.')[0] in "

@@ -1,4 +1,4 @@
-"""The provider's configuration file: which one, what it may say, and how a mistake is said."""
+"""The provider's configuration file: its name, its keys, and the messages about errors."""
 
 from __future__ import annotations
 
@@ -72,13 +72,13 @@ def test_a_missing_configuration_folder_is_named(environment: Environment, log: 
     assert mistake(missing, log) == f"the configuration folder {missing.confdir} does not exist"
 
 
-def test_a_configuration_folder_that_nobody_named_is_said_so(environment: Environment, log: Log) -> None:
+def test_missing_variables_for_the_configuration_folder_are_named(environment: Environment, log: Log) -> None:
     assert mistake(environment._replace(confdir=""), log) == (
         "HF_PROVIDER_CONFDIR is not set, nor HF_CONFDIR or PRO_CONF_DIR: there is no configuration folder"
     )
 
 
-# What it may say
+# Settings
 
 
 def test_every_setting_can_be_set(environment: Environment, log: Log, write: Callable[..., Path]) -> None:
@@ -102,7 +102,7 @@ def test_every_setting_can_be_set(environment: Environment, log: Log, write: Cal
     assert set(document) == set(Settings.model_fields)
 
 
-def test_numbers_may_stand_as_strings(environment: Environment, log: Log, write: Callable[..., Path]) -> None:
+def test_numbers_may_be_strings(environment: Environment, log: Log, write: Callable[..., Path]) -> None:
     write({"requestTimeout": "900", "httpTimeout": "2.5", "actionTimeout": "120"})
     found = settings.load(environment, log)
     assert (found.requestTimeout, found.httpTimeout, found.actionTimeout) == (900, 2.5, 120)
@@ -119,7 +119,7 @@ def test_levels_have_many_names(environment: Environment, log: Log, write: Calla
     assert settings.load(environment, log).logLevel == level
 
 
-def test_unknown_keys_are_named_in_the_log_and_never_their_values(
+def test_the_log_names_unknown_keys_but_not_their_values(
     environment: Environment, log: Log, write: Callable[..., Path], logged: Callable[[], str]
 ) -> None:
     path = write({"cloud": "bank", "requestTimeOut": 5, "adminPassword": "hunter2", "nested": {"secret": "hunter3"}})
@@ -130,7 +130,7 @@ def test_unknown_keys_are_named_in_the_log_and_never_their_values(
     assert "unknown key cloud," not in logged()
 
 
-# Mistakes
+# Errors
 
 
 @pytest.mark.parametrize(
@@ -143,14 +143,14 @@ def test_unknown_keys_are_named_in_the_log_and_never_their_values(
         pytest.param(b"null", "found null, wanted an object", id="null"),
     ],
 )
-def test_a_broken_file_is_refused_with_its_name(
+def test_an_invalid_file_is_refused_with_its_name(
     environment: Environment, log: Log, write: Callable[..., Path], content: bytes, message: str
 ) -> None:
     path = write(content)
     assert mistake(environment, log).startswith(f"{path}: {message}")
 
 
-def test_a_file_that_the_system_does_not_give_out_is_named(environment: Environment, log: Log) -> None:
+def test_an_unreadable_file_is_named(environment: Environment, log: Log) -> None:
     path = Path(environment.confdir) / "bankprov_config.json"
     path.mkdir()
     assert mistake(environment, log) == f"cannot read {path}: Is a directory"
@@ -202,7 +202,7 @@ def test_a_file_that_the_system_does_not_give_out_is_named(environment: Environm
         pytest.param({"logLevel": 3}, "logLevel is the number 3, wanted a string", id="level-number"),
     ],
 )
-def test_a_mistake_is_said_with_field_found_and_wanted(
+def test_an_error_names_field_found_and_wanted(
     environment: Environment, log: Log, write: Callable[..., Path], document: object, message: str
 ) -> None:
     path = write(document)

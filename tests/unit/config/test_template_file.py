@@ -1,4 +1,4 @@
-"""The template file: which one, what a template may say, and how a mistake is said."""
+"""The template file: its name, the keys of a template, and the messages about errors."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def one(environment: Environment, write: Callable[..., Path]) -> Callable[..., T
 
 @pytest.fixture
 def mistake(environment: Environment, write: Callable[..., Path]) -> Callable[..., str]:
-    """Load a file of one template, which must be refused; return the sentence behind the template's name."""
+    """Load a file of one template, which must be refused. Return the message without the template's name."""
 
     def mistake(**changes: Any) -> str:
         path = write(small(**changes))
@@ -94,7 +94,7 @@ def test_a_missing_file_is_named(environment: Environment) -> None:
         pytest.param(b'{"templates": {}}', "templates is an object, wanted a list of templates", id="object"),
     ],
 )
-def test_a_broken_file_is_refused_with_its_name(
+def test_an_invalid_file_is_refused_with_its_name(
     environment: Environment, write: Callable[..., Path], content: bytes, message: str
 ) -> None:
     path = write(content=content)
@@ -106,7 +106,7 @@ def test_a_broken_file_is_refused_with_its_name(
 # Several templates
 
 
-def test_a_broken_template_does_not_spoil_the_others(environment: Environment, write: Callable[..., Path]) -> None:
+def test_an_invalid_template_does_not_affect_the_others(environment: Environment, write: Callable[..., Path]) -> None:
     path = write(small(image=None), small(templateId="good"), 7, small(templateId="good"))
     file = template_file.load(environment)
     assert [entry.template.templateId for entry in file.entries] == ["good"]
@@ -117,17 +117,17 @@ def test_a_broken_template_does_not_spoil_the_others(environment: Environment, w
     }
 
 
-def test_a_template_that_is_not_there_is_named(environment: Environment, write: Callable[..., Path]) -> None:
+def test_a_missing_template_is_named(environment: Environment, write: Callable[..., Path]) -> None:
     path = write(small())
     with pytest.raises(ConfigError) as caught:
         template_file.find(environment, "big")
     assert str(caught.value) == f"{path}: there is no template big"
 
 
-# What a template may say
+# Keys
 
 
-def test_without_more_everything_has_its_default(one: Callable[..., Template]) -> None:
+def test_a_minimal_template_has_defaults(one: Callable[..., Template]) -> None:
     assert one().model_dump(exclude={"attributes", *small()}) == {
         "flavors": ("m1.small",),
         "securityGroups": (),
@@ -147,7 +147,7 @@ def test_without_more_everything_has_its_default(one: Callable[..., Template]) -
     }
 
 
-def test_everything_can_be_said(one: Callable[..., Template]) -> None:
+def test_every_key_can_be_set(one: Callable[..., Template]) -> None:
     said = {
         "flavors": ["m1.small", "m1.medium"],
         "networks": ["grid", "storage"],
@@ -182,13 +182,13 @@ def test_flavors_are_tried_in_order(one: Callable[..., Template], changes: Any, 
     assert one(**changes).flavors == flavors
 
 
-def test_an_own_key_that_is_null_is_not_given(environment: Environment, write: Callable[..., Path]) -> None:
+def test_a_key_that_is_null_counts_as_missing(environment: Environment, write: Callable[..., Path]) -> None:
     write({**small(), "keyName": None, "tags": None, "pgrpName": None})
     (entry,) = template_file.load(environment).entries
     assert (entry.template.keyName, entry.template.tags, entry.other_keys) == (None, (), {"pgrpName": None})
 
 
-def test_ibms_names_for_lsf_are_taken(environment: Environment, write: Callable[..., Path]) -> None:
+def test_ibms_names_for_lsf_are_accepted(environment: Environment, write: Callable[..., Path]) -> None:
     row = {
         "Name": "TemplateA",
         "MaxNumber": "0",
@@ -228,7 +228,7 @@ def test_an_attributes_value_becomes_a_string(one: Callable[..., Template], give
     assert one(attributes={**ATTRIBUTES, "x": given_pair}).attributes["x"] == taken
 
 
-def test_cores_per_processor_are_one_where_nobody_says() -> None:
+def test_cores_per_processor_default_to_one() -> None:
     loaded = Template.model_validate(small())
     assert list(loaded.attributes) == ["type", "ncpus", "nram", "ncores"]
     assert loaded.attributes["ncores"] == ("Numeric", "1")
@@ -236,7 +236,7 @@ def test_cores_per_processor_are_one_where_nobody_says() -> None:
     assert both.attributes["ncores"] == ("Numeric", "2")
 
 
-# Mistakes
+# Errors
 
 TEXT = 'wanted ["String", "…"], ["Numeric", a number] or ["Boolean", "1" or "0"]'
 
@@ -318,31 +318,31 @@ TEXT = 'wanted ["String", "…"], ["Numeric", a number] or ["Boolean", "1" or "0
         pytest.param({"Image": "a"}, "image is set twice, also as Image, wanted it once", id="two-images"),
     ],
 )
-def test_a_mistake_is_said_with_field_found_and_wanted(
+def test_an_error_names_field_found_and_wanted(
     mistake: Callable[..., str], changes: dict[str, Any], message: str
 ) -> None:
     assert mistake(**changes) == message
 
 
 @pytest.mark.parametrize("tag", ["hf:req-1", "hfp:bank", "hostfactory", "hf-drain", "hf-drain:60"])
-def test_our_own_tags_are_refused(mistake: Callable[..., str], tag: str) -> None:
+def test_reserved_tags_are_refused(mistake: Callable[..., str], tag: str) -> None:
     assert "wanted another tag" in mistake(tags=[tag])
 
 
 @pytest.mark.parametrize("key", ["", "a/b", "ü", "x" * 256])
-def test_metadata_holds_novas_limits(mistake: Callable[..., str], key: str) -> None:
+def test_metadata_obeys_novas_limits(mistake: Callable[..., str], key: str) -> None:
     assert "metadata is an object, wanted keys of 1 to 255" in mistake(metadata={key: "v"})
     assert "values of at most 255 characters" in mistake(metadata={"a": "v" * 256})
 
 
-def test_our_own_metadata_is_refused(mistake: Callable[..., str]) -> None:
+def test_reserved_metadata_is_refused(mistake: Callable[..., str]) -> None:
     assert "wanted another key than hf_count: those that begin with hf_ are reserved" in mistake(
         metadata={"hf_count": "3"}
     )
 
 
 @pytest.mark.parametrize("template_id", ["", "a b", "ä", "x" * 65])
-def test_a_template_id_is_spelled_as_hostfactory_wants_it(
+def test_a_template_id_obeys_hostfactorys_rules(
     environment: Environment, write: Callable[..., Path], template_id: str
 ) -> None:
     write(small(templateId=template_id))
@@ -355,7 +355,7 @@ def test_a_name_prefix_makes_host_names(mistake: Callable[..., str], prefix: str
     assert mistake(namePrefix=prefix).endswith("wanted 1 to 48 of a-z, 0-9 and -, no dash at the ends")
 
 
-# Keys that are not ours
+# Keys that hfstack does not know
 
 
 @pytest.mark.parametrize(
@@ -383,7 +383,7 @@ def test_a_probable_typo_is_named_with_the_nearest_key(
     "key",
     ["priority", "pgrpName", "vmTypes", "instanceTags", "onDemandCapacity", "rank", "priceInfo", "rcAccount", "ttl"],
 )
-def test_what_is_hostfactorys_is_kept(environment: Environment, write: Callable[..., Path], key: str) -> None:
+def test_keys_of_hostfactory_are_kept(environment: Environment, write: Callable[..., Path], key: str) -> None:
     write(small(**{key: {"a": [1, "x"]}}))
     (entry,) = template_file.load(environment).entries
     assert (entry.other_keys, entry.misspelled_keys) == ({key: {"a": [1, "x"]}}, ())
@@ -393,7 +393,7 @@ def test_what_is_hostfactorys_is_kept(environment: Environment, write: Callable[
     row=st.dictionaries(st.sampled_from([*Template.model_fields, *template_file.ALIASES, "x"]), JSON, max_size=4),
     valid=st.booleans(),
 )
-def test_whatever_stands_in_a_template_it_is_taken_or_named(
+def test_any_template_is_accepted_or_reported(
     tmp_path_factory: pytest.TempPathFactory, row: dict[str, Any], valid: bool
 ) -> None:
     folder = tmp_path_factory.mktemp("conf")
@@ -410,7 +410,7 @@ def load(folder: Path) -> TemplateFile:
 # User data
 
 
-def test_user_data_may_stand_in_a_file_beside_the_templates(
+def test_user_data_may_be_a_file_beside_the_template_file(
     environment: Environment, one: Callable[..., Template]
 ) -> None:
     (Path(environment.confdir) / "worker.sh").write_bytes(b"\xef\xbb\xbf#!/bin/sh\r\necho \xc3\xa4\n")
@@ -430,7 +430,7 @@ def test_text_that_looks_like_a_path_is_text(environment: Environment, one: Call
         pytest.param("ä".encode() * 40000, "{path} has more than 65535 bytes, Nova accepts 49149", id="too-long"),
     ],
 )
-def test_a_file_of_user_data_that_is_no_use_is_named(
+def test_an_unusable_file_of_user_data_is_named(
     environment: Environment, mistake: Callable[..., str], content: bytes | None, message: str
 ) -> None:
     path = Path(environment.confdir) / "worker.sh"
@@ -439,7 +439,7 @@ def test_a_file_of_user_data_that_is_no_use_is_named(
     assert mistake(userDataFile="worker.sh") == "userDataFile: " + message.format(path=path)
 
 
-def test_user_data_is_measured_with_its_placeholders_filled(one: Callable[..., Template]) -> None:
+def test_user_data_is_measured_with_its_placeholders_filled_in(one: Callable[..., Template]) -> None:
     for placeholder, length in (("{{requestId}}", 40), ("{{templateId}}", 5), ("{{name}}", 63), ("{{index}}", 5)):
         one(userData=placeholder + "x" * (49149 - length))
         with pytest.raises(ConfigError, match="userData has 65536 characters in base64, wanted at most 65535"):
@@ -455,7 +455,7 @@ PIECES = st.sampled_from([*((f"{{{{{key}}}}}", value) for key, value in VALUES.i
 
 
 @given(pieces=st.lists(PIECES))
-def test_placeholders_are_filled_once_and_nothing_else_changes(pieces: list[tuple[str, str]]) -> None:
+def test_placeholders_are_filled_in_once_and_nothing_else_changes(pieces: list[tuple[str, str]]) -> None:
     filled = user_data.fill("".join(text for text, _ in pieces), VALUES, {})
     assert filled == "".join(expected for _, expected in pieces)
     assert base64.b64decode(user_data.encode(filled)).decode() == filled
@@ -471,5 +471,5 @@ def test_placeholders_are_filled_once_and_nothing_else_changes(pieces: list[tupl
         ),
     ],
 )
-def test_lsfs_variables_are_exported_where_ibms_script_wants_them(variables: dict[str, str], line: str) -> None:
+def test_lsfs_variables_are_exported_at_ibms_placeholder(variables: dict[str, str], line: str) -> None:
     assert user_data.fill("#!/bin/sh\n%EXPORT_USER_DATA%\n", VALUES, variables) == f"#!/bin/sh\n{line}\n"
