@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hfstack import states
 from hfstack.cloud.client import in_parallel
+from hfstack.cloud.neutron import fixed_addresses
 from hfstack.cloud.nova import Deletion
 from hfstack.cloud.transport import Unreachable
 from hfstack.errors import CloudTrouble, Refusal, explain
@@ -19,7 +20,7 @@ from hfstack.rules import floating_ip, server_record
 
 if TYPE_CHECKING:
     from hfstack.cloud.connection import Cloud
-    from hfstack.cloud.neutron import FloatingIPs
+    from hfstack.cloud.neutron import Neutron
     from hfstack.rules.floating_ip import FloatingIP
     from hfstack.rules.server_record import Server
 
@@ -29,11 +30,11 @@ def take(cloud: Cloud, network_id: str, names: Sequence[str]) -> dict[str, Refus
 
     Raises `CloudTrouble` if the cloud shows no Neutron.
     """
-    service = cloud.floating_ips()
+    neutron = cloud.neutron()
 
     def attempt(name: str) -> Refusal | None:
         try:
-            service.take(network_id, describe(cloud, name))
+            neutron.take_floating_ip(network_id, describe(cloud, name))
         except Refusal as refusal:
             return refusal
         return None
@@ -60,8 +61,8 @@ def attached(cloud: Cloud, records: Sequence[Server], networks: Sequence[str]) -
     log = cloud.context.log
     names = {server_id: describe(cloud, str(record["name"])) for server_id, record in waiting.items()}
     try:
-        service = cloud.floating_ips()
-        found = {one.description: one for one in service.find(set(names.values()))}
+        neutron = cloud.neutron()
+        found = {one.description: one for one in neutron.floating_ips(set(names.values()))}
     except CloudTrouble as trouble:
         log.warning(f"the floating IPs cannot be looked for: {explain(trouble)}")
         return list(records), dict.fromkeys(waiting, str(trouble))
@@ -74,7 +75,7 @@ def attached(cloud: Cloud, records: Sequence[Server], networks: Sequence[str]) -
             if description not in found:
                 raise CloudTrouble(f"there is none with the description {description}")
             return with_floating_ip(
-                service, record, found[description], server_record.private_address(record, networks)
+                neutron, record, found[description], server_record.private_address(record, networks)
             )
         except Unreachable:
             raise
@@ -94,16 +95,16 @@ def is_up(record: Server) -> bool:
     return server_record.row(record).acquire[0] == states.SUCCEED and bool(server_record.private_address(record))
 
 
-def with_floating_ip(service: FloatingIPs, record: Server, one: FloatingIP, address: str) -> Server:
+def with_floating_ip(neutron: Neutron, record: Server, one: FloatingIP, address: str) -> Server:
     """Attach a floating IP unless it is; returns the record with it. Raises `CloudTrouble`."""
-    ports = service.ports(str(record["id"]))
+    ports = {str(port.get("id")): fixed_addresses(port) for port in neutron.ports(str(record["id"]))}
     if one.port_id and one.port_id not in ports:
         raise CloudTrouble(f"its floating IP {one.address} leads to a port that is not the server's")
     if not one.port_id:
         port_id = next((port_id for port_id, fixed in ports.items() if address in fixed), None)
         if port_id is None:
             raise CloudTrouble(f"Neutron shows no port of the server that has the address {address}")
-        service.attach(one, port_id, address)
+        neutron.attach(one, port_id, address)
     label = next(label for label, entry in server_record.addresses(record) if entry["addr"] == address)
     entry = {"addr": one.address, "version": 6 if ":" in one.address else 4, "OS-EXT-IPS:type": "floating"}
     known = record["addresses"]
@@ -121,7 +122,8 @@ def release(cloud: Cloud, descriptions: Collection[str]) -> None:
     if not descriptions:
         return
     try:
-        cloud.floating_ips().release(descriptions)
+        neutron = cloud.neutron()
+        neutron.release(neutron.floating_ips(descriptions))
     except CloudTrouble as trouble:
         cloud.context.log.warning(
             f"a floating IP could not be released, getReturnRequests will do it: {explain(trouble)}"

@@ -65,12 +65,12 @@ class Housekeeping:
         if not owned:
             return set()
         try:
-            floating_ips = self.cloud.floating_ips()
-            shown = floating_ips.of_networks({owner.request.floating_network for owner in owned.values()})
+            neutron = self.cloud.neutron()
+            shown = neutron.floating_ips_of({owner.request.floating_network for owner in owned.values()})
             doomed = leftovers.abandoned(shown, owned, alive, provider, now, self.patience)
             # a server in such a cell is not seen, and its floating IP may lead nowhere yet
             if doomed and not self.nova.has_cell_down():
-                floating_ips.delete_all(doomed)
+                neutron.release(doomed)
         except CloudTrouble as trouble:
             self.context.log.warning(f"floating IPs that nobody uses could not be released: {explain(trouble)}")
             return {owner.request_id for owner in owned.values()}

@@ -94,7 +94,9 @@ class ServiceClient:
         if reply.status < 400 or reply.status == 404:
             self.log.debug(f"{method} {path}: {reply.status}, {len(reply.body)} bytes")
         else:
-            self.log.warning(f"{method} {path}: {reply.status} {said(reply)} {' '.join(openstack_ids(reply))}".rstrip())
+            self.log.warning(
+                f"{method} {path}: {reply.status} {error_message(reply)} {' '.join(openstack_ids(reply))}".rstrip()
+            )
         return reply
 
     def get_json(self, path: str) -> tuple[dict[str, Any], Reply]:
@@ -123,7 +125,9 @@ class ServiceClient:
             413: "says that it gets too many requests",
             429: "says that it gets too many requests",
         }.get(reply.status, "is in trouble" if reply.status >= 500 else "gave an unexpected answer")
-        return CloudTrouble(f"{self.name} {meaning}: {reply.status} {said(reply)}".rstrip(), openstack_ids(reply))
+        return CloudTrouble(
+            f"{self.name} {meaning}: {reply.status} {error_message(reply)}".rstrip(), openstack_ids(reply)
+        )
 
     def waited(self, seconds: float) -> bool:
         """Wait before the next attempt; `False`, at once, if the budget does not allow it."""
@@ -133,7 +137,7 @@ class ServiceClient:
         return True
 
 
-def said(reply: Reply) -> str:
+def error_message(reply: Reply) -> str:
     """Return the message of an OpenStack error body, in one line; else the start of a plain text, never of HTML."""
     try:
         document = json.loads(reply.body)

@@ -18,7 +18,7 @@ from hfstack.cloud.transport import Reply, TokenTransport, Unreachable
 from hfstack.store import token_cache
 
 if TYPE_CHECKING:
-    from hfstack.cloud.neutron import FloatingIPs, Neutron
+    from hfstack.cloud.neutron import Neutron
     from hfstack.cloud.resolve import Resolver
     from hfstack.cloud.sdk import Access
     from hfstack.context import Context
@@ -118,12 +118,6 @@ class Cloud:
         from hfstack.cloud.neutron import Neutron
 
         return Neutron(self.service("Neutron", "network", {}))
-
-    def floating_ips(self) -> FloatingIPs:
-        """Return Neutron's floating IPs."""
-        from hfstack.cloud.neutron import FloatingIPs
-
-        return FloatingIPs(self.service("Neutron", "network", {}))
 
     def resolver(self) -> Resolver:
         """Return what turns names into ids; Glance and Neutron are looked for when they are first needed."""

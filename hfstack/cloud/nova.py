@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 
 from hfstack._typing import TYPE_CHECKING
-from hfstack.cloud.client import ServiceClient, in_parallel, openstack_ids, rows, said
+from hfstack.cloud.client import ServiceClient, error_message, in_parallel, openstack_ids, rows
 from hfstack.cloud.transport import Reply, Unreachable
 from hfstack.errors import CloudTrouble, Refusal
 from hfstack.rules import server_record
@@ -183,7 +183,7 @@ class Nova:
 
 def refused(reply: Reply) -> Refusal:
     """Tell the kinds of refusal apart. Nova has one code, 403, for quotas and for permissions, so its words decide."""
-    words = said(reply)
+    words = error_message(reply)
     if reply.status == 403 and ("quota" in words.lower() or "exceeded" in words.lower()):
         return Refusal(f"the project's quota does not allow it: {words}", "QuotaExceeded")
     meanings: dict[int, tuple[str, RefusalCode]] = {

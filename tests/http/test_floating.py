@@ -185,7 +185,7 @@ def test_a_network_that_gives_none_is_refused_before_anything_is_made(bank: Bank
 def test_a_machine_without_a_floating_ip_is_not_asked_for_and_the_others_are(bank: Bank) -> None:
     bank.sandbox.cloud.knobs.quota_floating_ips = 1
     answer = bank.request(2)
-    words = "Neutron gives it no floating IP: 409 Quota exceeded for resources: ['floatingip']."
+    words = "Neutron refused a floating IP: 409 Quota exceeded for resources: ['floatingip']."
     assert answer["message"] == f"1 of 2 machines were refused; {words}"
     assert len(bank.servers()) == 1
     done = bank.poll(answer["requestId"])
@@ -194,9 +194,7 @@ def test_a_machine_without_a_floating_ip_is_not_asked_for_and_the_others_are(ban
 
 def test_without_any_floating_ip_nothing_is_asked_of_nova(bank: Bank) -> None:
     bank.sandbox.cloud.knobs.quota_floating_ips = 0
-    assert bank.request(2, code=1)["message"].startswith(
-        "2 of 2 machines were refused; Neutron gives it no floating IP"
-    )
+    assert bank.request(2, code=1)["message"].startswith("2 of 2 machines were refused; Neutron refused a floating IP")
     assert "POST /v2.1/servers" not in bank.sent("nova")
 
 
@@ -212,7 +210,7 @@ def test_what_stays_unclear_makes_no_machine_and_what_was_made_is_released_later
     bank.sandbox.faults.add(Fault(service="neutron", method="POST", path="floatingips", drop="after"))
     bank.sandbox.faults.add(Fault(service="neutron", method="GET", path="floatingips", status=500))
     answer = bank.request(code=1)
-    assert "as it is not known whether it has a floating IP" in answer["message"]
+    assert "because it is unknown whether it has a floating IP" in answer["message"]
     assert (len(bank.descriptions()), bank.servers()) == (1, [])
     assert bank.sent("neutron").count("POST /v2.0/floatingips") == 1
     bank.tidy()
@@ -224,7 +222,7 @@ def test_what_stays_unclear_makes_no_machine_and_what_was_made_is_released_later
 
 def test_a_post_that_never_arrived_makes_no_machine(bank: Bank) -> None:
     bank.sandbox.faults.add(Fault(service="neutron", method="POST", path="floatingips", drop="before"))
-    assert "not known whether" in bank.request(code=1)["message"]
+    assert "unknown whether" in bank.request(code=1)["message"]
     assert (bank.descriptions(), bank.servers()) == ([], [])
 
 

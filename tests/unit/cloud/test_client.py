@@ -1,4 +1,4 @@
-"""GET with patience: what is tried again, how long is waited, and what is said when it was in vain."""
+"""GET with patience: what is tried again, how long is waited, and the message of the last failure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hfstack.cloud.client import PAUSES, ServiceClient, openstack_ids, retry_after, said
+from hfstack.cloud.client import PAUSES, ServiceClient, error_message, openstack_ids, retry_after
 from hfstack.cloud.transport import Reply, Unreachable
 from hfstack.context import Budget
 from hfstack.errors import CloudTrouble, ConfigError
@@ -187,7 +187,7 @@ def test_the_last_attempt_has_what_is_left(service: Make, clock: Clock) -> None:
     assert [sent.timeout for sent in transport.sent] == [20, 20, pytest.approx(3)]
 
 
-# What is said
+# The message
 
 QUOTED = {"forbidden": {"code": 403, "message": "Policy doesn't allow it to\n be performed."}}
 
@@ -231,11 +231,11 @@ def test_a_refusal_says_who_and_what_and_the_id_of_the_call(service: Make, statu
     ],
 )
 def test_the_message_of_an_error_body_is_quoted(answer: Reply, expected: str) -> None:
-    assert said(answer) == expected
+    assert error_message(answer) == expected
 
 
 def test_a_long_message_is_cut() -> None:
-    assert len(said(reply(500, {"x": {"message": "y" * 10_000}}))) == 500
+    assert len(error_message(reply(500, {"x": {"message": "y" * 10_000}}))) == 500
 
 
 @pytest.mark.parametrize(
