@@ -114,7 +114,7 @@ def with_floating_ip(neutron: Neutron, record: Server, one: FloatingIP, address:
 def release_going(cloud: Cloud, records: Sequence[Server], outcomes: Mapping[str, Deletion]) -> None:
     """Release the floating IPs of the servers that Nova deletes; `records` are those and others of their requests."""
     going = [server_id for server_id, outcome in outcomes.items() if outcome is not Deletion.CONFLICT]
-    release(cloud, floating_ip.of_going(records, going, cloud.context.environment.provider))
+    release(cloud, floating_ip.of_deleted(records, going, cloud.context.environment.provider))
 
 
 def release(cloud: Cloud, descriptions: Collection[str]) -> None:

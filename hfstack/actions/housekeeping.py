@@ -39,7 +39,7 @@ class Housekeeping:
         alive = [server for server in seen.values() if server]
         now = self.context.now()
         found = leftovers.leftovers(self.stored, alive, self.context.environment.provider, now, self.patience)
-        reasons = {str(one.record["id"]): one for one in found if self.is_recorded(one)}
+        reasons = {str(one.server["id"]): one for one in found if self.is_recorded(one)}
         outcomes, trouble = self.nova.delete_all(reasons) if reasons else ({}, None)
         for server_id, outcome in outcomes.items():
             one = reasons[server_id]

@@ -34,7 +34,7 @@ def run(document: object, name: str, context: Context) -> schema.ReturnRequestsD
         ours = nova.servers_of(server_record.provider_tag(context.environment.provider))
         listed = {str(server["id"]): server for server in ours}
         known = reclaim.held(stored) if wanted is None else reclaim.named(wanted, stored, listed.values())
-        given_back = reclaim.given_back(stored)
+        given_back = reclaim.returned_ids(stored)
         known = [one for one in known if one.machine_id not in given_back]
         rest, trouble = nova.servers(one.machine_id for one in known if one.machine_id not in listed)
         if trouble is not None:
@@ -42,7 +42,7 @@ def run(document: object, name: str, context: Context) -> schema.ReturnRequestsD
     except (CloudTrouble, FactsUnreadable) as error:
         raise NothingReported(explain(error)) from None
     seen: dict[str, Server | None] = {**listed, **rest}
-    found = reclaim.requests(known, seen, context.environment.provider, context.settings.reclaimedStates)
+    found = reclaim.to_return(known, seen, context.environment.provider, context.settings.reclaimedStates)
     message = f"{len(found)} of {len(known)} machines are to be given back"
     context.log.info(message + "".join(f"; {one['machineId']} in {one['gracePeriod']} s" for one in found))
     Housekeeping(context, cloud, nova, stored).tidy(seen)

@@ -1,1 +1,1 @@
-"""What is concluded, and what follows from it. Pure: no clock, no files, no network."""
+"""Decisions. Pure: no clock, no files, no network."""

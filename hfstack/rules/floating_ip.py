@@ -1,7 +1,7 @@
-"""Whose a floating IP is. Pure: no clock, no files, no network.
+"""Which server a floating IP belongs to. Pure: no clock, no files, no network.
 
-Neutron takes no tags when it makes a floating IP, but a description. Ours names the provider instance, the request and
-the server: so each is found from the other, and by nothing else is a floating IP of ours told from those of others.
+Neutron accepts no tags when it creates a floating IP, but it accepts a description. Ours names the provider instance,
+the request and the server. Only the description shows that a floating IP is ours.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ class FloatingIP(NamedTuple):
     address: str
     description: str
     port_id: str = ""
-    """The port that it leads to; "" while it leads nowhere."""
+    """The port that it is attached to; "" if it is not attached."""
 
 
 def describe(provider: str, request_id: str, server_name: str) -> str:
-    """Return the description of a machine's floating IP; 169 characters at most, where Neutron takes 255."""
+    """Return the description of a machine's floating IP; 169 characters at most, and Neutron accepts 255."""
     return f"hfstack {provider} {request_id} {server_name}"
 
 
-def of(record: Server, provider: str) -> str:
-    """Return the description that a server's floating IP has, "" for a server that shows no request of ours."""
-    request_ids = server_record.request_ids(record)
-    return describe(provider, request_ids[0], str(record.get("name"))) if request_ids else ""
+def of(server: Server, provider: str) -> str:
+    """Return the description of a server's floating IP, "" for a server that shows no request tag."""
+    request_ids = server_record.request_ids(server)
+    return describe(provider, request_ids[0], str(server.get("name"))) if request_ids else ""
 
 
-def of_going(records: Sequence[Server], going: Iterable[str], provider: str) -> list[str]:
-    """Return the descriptions of the floating IPs to release with the servers that go, which `going` has the ids of.
+def of_deleted(servers: Sequence[Server], deleted_ids: Iterable[str], provider: str) -> list[str]:
+    """Return the descriptions of the floating IPs to release with the deleted servers.
 
-    A server that stays may have the same name: it was asked for in the place of the other, and gets its floating IP.
+    A server that stays may have the same name: it replaces the deleted one and gets its floating IP.
     """
-    leaving = set(going)
-    staying = {of(record, provider) for record in records if record["id"] not in leaving}
-    owners = [record for record in records if record["id"] in leaving and server_record.wants_floating_ip(record)]
-    found = dict.fromkeys(of(record, provider) for record in owners)
-    return [one for one in found if one and one not in staying]
+    deleted = set(deleted_ids)
+    staying = {of(server, provider) for server in servers if server["id"] not in deleted}
+    owners = [server for server in servers if server["id"] in deleted and server_record.wants_floating_ip(server)]
+    descriptions = dict.fromkeys(of(server, provider) for server in owners)
+    return [description for description in descriptions if description and description not in staying]

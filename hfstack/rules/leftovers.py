@@ -1,8 +1,7 @@
-"""What is tidied up beside getReturnRequests's answer: servers and floating IPs that nobody uses, old records. Pure.
+"""What housekeeping deletes: servers and floating IPs that nobody uses, and old records. Pure.
 
-Only what is ours is deleted: a server's record itself shows all three of our tags, a floating IP's description is ours
-to the letter, and the request is on record. What only a person does to a server (pausing, suspending, rescuing,
-shelving, locking) is the person's business.
+Only what is ours is deleted: a server shows all three of our tags, a floating IP has exactly our description, and there
+is a record of the request. A server that a person paused, suspended, rescued, shelved or locked is left to that person.
 """
 
 from __future__ import annotations
@@ -20,95 +19,96 @@ DAY = 86400
 
 
 class Patience(NamedTuple):
-    """How long is waited, in seconds."""
+    """How long to wait, in seconds."""
 
     unfinished: float
-    """For a requestMachines that has asked and not yet recorded what it was answered."""
+    """For a requestMachines call that has recorded the request and not yet its result."""
     unpolled: float
-    """For HostFactory to ask for a request for the first time."""
+    """For HostFactory's first poll of a request."""
     history: float
-    """After the last that was recorded of a request."""
+    """After the last record of a request."""
 
 
 class Leftover(NamedTuple):
-    """A server that is to be deleted."""
+    """A server to delete."""
 
     request_id: str
-    record: Server
+    server: Server
     reason: str
     key: str = ""
-    """What the fact of its failure is called by, which must be on record first; "" if none is wanted."""
+    """The key of the record of its failure, which must be written first; "" if none is needed."""
 
 
 class Owner(NamedTuple):
-    """The request that a floating IP was taken for."""
+    """The request that took a floating IP."""
 
     request_id: str
     request: AcquireRequest
 
 
 def leftovers(
-    stored: Iterable[RecordedRequest], listed: Iterable[Server], provider: str, now: float, patience: Patience
+    requests: Iterable[RecordedRequest], listed: Iterable[Server], provider: str, now: float, patience: Patience
 ) -> list[Leftover]:
-    """Return the servers that are to be deleted, of those that are listed."""
+    """Return those of the listed servers that housekeeping deletes."""
     by_request: dict[str, list[Server]] = {}
-    for record in listed:
-        if server_record.is_ours(record, provider) and deletion.may_go(record):
-            for request_id in server_record.request_ids(record):
-                by_request.setdefault(request_id, []).append(record)
-    stored = list(stored)
-    given_back = reclaim.given_back(stored)
-    found: list[Leftover] = []
-    for one in stored:
-        servers = by_request.get(one.request_id, [])
-        if isinstance(one.request, AcquireRequest) and servers:
-            if one.request.ended:
-                found += of_ended(one, one.request, servers, given_back)
+    for server in listed:
+        if server_record.is_ours(server, provider) and deletion.may_delete(server):
+            for request_id in server_record.request_ids(server):
+                by_request.setdefault(request_id, []).append(server)
+    requests = list(requests)
+    returned = reclaim.returned_ids(requests)
+    doomed: list[Leftover] = []
+    for recorded in requests:
+        servers = by_request.get(recorded.request_id, [])
+        if isinstance(recorded.request, AcquireRequest) and servers:
+            if recorded.request.ended:
+                doomed += of_ended(recorded, recorded.request, servers, returned)
             else:
-                found += of_unheard(one, one.request, servers, now, patience)
-    return found
+                doomed += of_unpolled(recorded, recorded.request, servers, now, patience)
+    return doomed
 
 
-def of_unheard(
-    one: RecordedRequest, request: AcquireRequest, servers: Iterable[Server], now: float, patience: Patience
+def of_unpolled(
+    recorded: RecordedRequest, request: AcquireRequest, servers: Iterable[Server], now: float, patience: Patience
 ) -> list[Leftover]:
-    """Return the servers of a request of which HostFactory has never learned."""
+    """Return the servers of a request that HostFactory never learned of."""
     age = now - request.requested_at
     if request.polled:
         return []
-    if not one.created and age > patience.unfinished:
-        reason = "the call that asked for it never ended, so HostFactory does not know of it"
+    if not recorded.created and age > patience.unfinished:
+        reason = "the requestMachines call never finished, so HostFactory does not know this server"
     elif age > patience.unpolled:
-        reason = f"HostFactory has not asked for its request within {patience.unpolled:.0f} s"
+        reason = f"HostFactory has not polled its request within {patience.unpolled:.0f} s"
     else:
         return []
-    taken = {fact.key: fact.machine_id for fact in request.failed}
-    return [Leftover(one.request_id, record, reason, deletion.claim(request, record, taken)) for record in servers]
+    taken = {failure.key: failure.machine_id for failure in request.failed}
+    return [Leftover(recorded.request_id, server, reason, deletion.claim(request, server, taken)) for server in servers]
 
 
 def of_ended(
-    one: RecordedRequest, request: AcquireRequest, servers: Iterable[Server], given_back: frozenset[str]
+    recorded: RecordedRequest, request: AcquireRequest, servers: Iterable[Server], returned: frozenset[str]
 ) -> list[Leftover]:
-    """Return the servers of a request that is over which HostFactory was told to have failed, or was never told of."""
-    failed = {fact.machine_id: fact.message for fact in request.failed}
+    """Return the servers of an ended request that HostFactory knows as failed, or does not know at all."""
+    failed = {failure.machine_id: failure.message for failure in request.failed}
     created = {planned.machine_id for planned in request.machines}
-    found = []
-    for record in servers:
-        server_id = str(record["id"])
+    answered = recorded.answered_ids
+    doomed = []
+    for server in servers:
+        server_id = str(server["id"])
         if server_id in failed:
-            found.append(Leftover(one.request_id, record, failed[server_id]))
-        elif one.answered_ids is not None and server_id not in one.answered_ids | created | given_back:
-            found.append(Leftover(one.request_id, record, "it appeared after the end of its request"))
-    return found
+            doomed.append(Leftover(recorded.request_id, server, failed[server_id]))
+        elif answered is not None and server_id not in answered | created | returned:
+            doomed.append(Leftover(recorded.request_id, server, "it appeared after its request ended"))
+    return doomed
 
 
-def owners(stored: Iterable[RecordedRequest], provider: str) -> dict[str, Owner]:
-    """Return the requests that took floating IPs, by the descriptions of all that they may have taken."""
+def owners(requests: Iterable[RecordedRequest], provider: str) -> dict[str, Owner]:
+    """Return the requests that took floating IPs, by the description of each floating IP that they may have taken."""
     return {
-        floating_ip.describe(provider, one.request_id, planned.name): Owner(one.request_id, one.request)
-        for one in stored
-        if isinstance(one.request, AcquireRequest) and one.request.floating_network
-        for planned in one.request.machines
+        floating_ip.describe(provider, recorded.request_id, planned.name): Owner(recorded.request_id, recorded.request)
+        for recorded in requests
+        if isinstance(recorded.request, AcquireRequest) and recorded.request.floating_network
+        for planned in recorded.request.machines
     }
 
 
@@ -120,46 +120,59 @@ def abandoned(
     now: float,
     patience: Patience,
 ) -> list[FloatingIP]:
-    """Return the floating IPs to release, of those that Neutron shows: they lead nowhere, and no server waits for them.
+    """Return those of Neutron's floating IPs to release: they are not attached, and no server waits for them.
 
-    `owned` is what `owners` returns. A requestMachines that may still be running is about to ask for the servers.
+    `owned` is what `owners` returns. A requestMachines call that may still be running is about to create the servers.
     """
-    awaited = {floating_ip.of(record, provider) for record in alive}
-    idle = [one for one in shown if not one.port_id and one.description not in awaited and one.description in owned]
-    return [one for one in idle if now - owned[one.description].request.requested_at > patience.unfinished]
+    awaited = {floating_ip.of(server, provider) for server in alive}
+    idle = [ip for ip in shown if not ip.port_id and ip.description not in awaited and ip.description in owned]
+    return [ip for ip in idle if now - owned[ip.description].request.requested_at > patience.unfinished]
 
 
-def history(stored: Sequence[RecordedRequest], alive: Iterable[Server], now: float, patience: Patience) -> list[str]:
-    """Return the ids of the requests whose records are to be removed: old ones, of which no server is seen.
+def history(requests: Sequence[RecordedRequest], alive: Iterable[Server], now: float, patience: Patience) -> list[str]:
+    """Return the ids of the requests whose records are removed: old ones without a visible server.
 
-    The record of a return stays as long as that of the request that made one of its machines: without it HostFactory
-    would seem to hold the machine still.
+    The record of a return stays as long as the record of a request that created one of its machines: without it
+    HostFactory would still seem to hold the machine.
     """
     alive = list(alive)
-    ids = {str(record["id"]) for record in alive}
-    seen = {request_id for record in alive for request_id in server_record.request_ids(record)}
-    old = [one for one in stored if now - one.last_recorded_at > patience.history and not machines_of(one) & ids]
-    old = [one for one in old if one.request_id not in seen]
-    going = {one.request_id for one in old}
-    kept = [one for one in stored if one.request_id not in going and isinstance(one.request, AcquireRequest)]
-    needed = frozenset[str]().union(*map(machines_of, kept))
-    return [one.request_id for one in old if not (isinstance(one.request, ReturnRequest) and machines_of(one) & needed)]
+    ids = {str(server["id"]) for server in alive}
+    seen = {request_id for server in alive for request_id in server_record.request_ids(server)}
+    old = [
+        recorded
+        for recorded in requests
+        if now - recorded.last_recorded_at > patience.history
+        and not machine_ids(recorded) & ids
+        and recorded.request_id not in seen
+    ]
+    removed = {recorded.request_id for recorded in old}
+    kept = [
+        recorded
+        for recorded in requests
+        if recorded.request_id not in removed and isinstance(recorded.request, AcquireRequest)
+    ]
+    needed = frozenset[str]().union(*map(machine_ids, kept))
+    return [
+        recorded.request_id
+        for recorded in old
+        if not (isinstance(recorded.request, ReturnRequest) and machine_ids(recorded) & needed)
+    ]
 
 
-def machines_of(one: RecordedRequest) -> frozenset[str]:
-    """Return the ids of the machines that are recorded of a request."""
-    return frozenset(each.machine_id for each in one.request.machines) if one.request else frozenset()
+def machine_ids(recorded: RecordedRequest) -> frozenset[str]:
+    """Return the ids of a request's machines."""
+    return frozenset(machine.machine_id for machine in recorded.request.machines) if recorded.request else frozenset()
 
 
 def failure(leftover: Leftover, now: float) -> Failed:
-    """Return what is recorded of a leftover server: what HostFactory is told if it polls the request after all."""
-    record = leftover.record
-    launched = server_record.launch_time(record)
+    """Return the record of a leftover server: what HostFactory is told if it polls the request after all."""
+    server = leftover.server
+    launched = server_record.launch_time(server)
     return Failed(
         leftover.key,
-        str(record["id"]),
-        server_record.host_name(record),
-        server_record.private_address(record),
+        str(server["id"]),
+        server_record.host_name(server),
+        server_record.private_address(server),
         int(now) if launched is None else launched,
         leftover.reason,
     )

@@ -1,7 +1,7 @@
-"""Which machines HostFactory is to give back: the cloud took them away, or an operator marked them. Pure.
+"""Which machines HostFactory has to return: the cloud reclaimed them, or an operator marked them. Pure.
 
-A machine was taken away on proof alone: Nova says that there is no such server, or shows it in a state in which it is
-of no use. What Nova cannot show proves nothing.
+A machine counts as reclaimed only on proof: Nova says that the server does not exist, or shows it in a state in which
+it is useless. What Nova cannot show proves nothing.
 """
 
 from __future__ import annotations
@@ -22,72 +22,76 @@ if TYPE_CHECKING:
 
 
 class HeldMachine(NamedTuple):
-    """One machine that HostFactory holds, and its host name, "" where only the server can tell it."""
+    """One machine that HostFactory holds, with its host name, "" if only the server shows it."""
 
     machine_id: str
     name: str
 
 
-def held(stored: Iterable[RecordedRequest]) -> list[HeldMachine]:
-    """Return the machines of recorded requests that HostFactory was not told to have failed."""
-    found = []
-    for one in stored:
-        if isinstance(one.request, AcquireRequest):
-            failed = {fact.machine_id for fact in one.request.failed}
-            found += [
+def held(requests: Iterable[RecordedRequest]) -> list[HeldMachine]:
+    """Return the machines of recorded requests, without those that HostFactory knows to have failed."""
+    machines = []
+    for recorded in requests:
+        if isinstance(recorded.request, AcquireRequest):
+            failed = {failure.machine_id for failure in recorded.request.failed}
+            machines += [
                 HeldMachine(planned.machine_id, server_record.sanitized(planned.name))
-                for planned in one.request.machines
+                for planned in recorded.request.machines
                 if planned.machine_id and planned.machine_id not in failed
             ]
-    return found
+    return machines
 
 
 def named(
-    wanted: Iterable[MachineReference], stored: Iterable[RecordedRequest], listed: Iterable[Server]
+    references: Iterable[MachineReference], requests: Iterable[RecordedRequest], listed: Iterable[Server]
 ) -> list[HeldMachine]:
-    """Return the machines that HostFactory names, with their ids: of a name alone, the server or the plan that has it.
+    """Return the machines that HostFactory names, with their ids: for a bare name, that of the server or plan with it.
 
-    A name that none has is left out: nothing can be proven of it.
+    A name that nothing has is skipped: nothing can be proven about it.
     """
-    ids = {one.name: one.machine_id for one in held(stored)} | server_record.ids_by_host_name(listed)
-    found = [
-        HeldMachine(one.machine_id or ids.get(one.name) or ids.get(one.name.split(".")[0], ""), one.name)
-        for one in wanted
+    ids = {machine.name: machine.machine_id for machine in held(requests)} | server_record.ids_by_host_name(listed)
+    machines = [
+        HeldMachine(
+            reference.machine_id or ids.get(reference.name) or ids.get(reference.name.split(".")[0], ""),
+            reference.name,
+        )
+        for reference in references
     ]
-    return [one for one in found if one.machine_id]
+    return [machine for machine in machines if machine.machine_id]
 
 
-def given_back(stored: Iterable[RecordedRequest]) -> frozenset[str]:
-    """Return the ids of all machines whose return was asked for."""
-    returns = [one.request for one in stored if isinstance(one.request, ReturnRequest)]
-    return frozenset(one.machine_id for request in returns for one in request.machines)
+def returned_ids(requests: Iterable[RecordedRequest]) -> frozenset[str]:
+    """Return the ids of all machines that HostFactory has returned."""
+    returns = [recorded.request for recorded in requests if isinstance(recorded.request, ReturnRequest)]
+    return frozenset(machine.machine_id for request in returns for machine in request.machines)
 
 
-def requests(
-    known: Sequence[HeldMachine], seen: LookedUp, provider: str, reclaimed: Collection[str]
+def to_return(
+    machines: Sequence[HeldMachine], seen: LookedUp, provider: str, reclaimed: Collection[str]
 ) -> list[MachineToReturn]:
-    """Return what is reported of the known machines, of which Nova said what is in `seen`.
+    """Return those of the machines that HostFactory has to return; `seen` is what Nova says of them.
 
-    A server that is there is reported only if its record shows that it is ours; of one that is gone no record can, and
-    it is enough that HostFactory names it, or that we made it.
+    An existing server is reported only if its record shows that it is ours. A server that is gone has no record: it is
+    enough that HostFactory names the machine, or that we created it.
     """
-    found: dict[str, MachineToReturn] = {}
-    for one in known:
-        record = seen.get(one.machine_id, {})
-        seconds = grace(record, provider, reclaimed)
+    reported: dict[str, MachineToReturn] = {}
+    for machine in machines:
+        server_id = machine.machine_id
+        server = seen.get(server_id, {})
+        seconds = grace(server, provider, reclaimed)
         if seconds is not None:
-            name = one.name or (server_record.host_name(record) if record else one.machine_id)
-            found[one.machine_id] = {"machine": name, "machineId": one.machine_id, "gracePeriod": seconds}
-    return list(found.values())
+            name = machine.name or (server_record.host_name(server) if server else server_id)
+            reported[server_id] = {"machine": name, "machineId": server_id, "gracePeriod": seconds}
+    return list(reported.values())
 
 
-def grace(record: Server | None, provider: str, reclaimed: Collection[str]) -> int | None:
-    """Return the seconds that a machine's work may go on; `None` if it is not to be given back."""
-    if record is GONE:
+def grace(server: Server | None, provider: str, reclaimed: Collection[str]) -> int | None:
+    """Return the seconds that a machine's work may continue; `None` if the machine stays."""
+    if server is GONE:
         return 0
-    result, status = server_record.row(record).acquire
+    result, status = server_record.row(server).acquire
     gone = status == states.TERMINATED
-    shown = "DELETED" if status == states.SHUTTING_DOWN else record.get("status")
-    if result == states.FAIL and shown in reclaimed and (gone or server_record.is_ours(record, provider)):
+    shown = "DELETED" if status == states.SHUTTING_DOWN else server.get("status")
+    if result == states.FAIL and shown in reclaimed and (gone or server_record.is_ours(server, provider)):
         return 0
-    return server_record.drain(record) if server_record.is_ours(record, provider) else None
+    return server_record.drain(server) if server_record.is_ours(server, provider) else None

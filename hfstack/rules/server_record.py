@@ -186,7 +186,7 @@ def fault(record: Server) -> str:
 # Its name
 
 SANITARY = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
-"""Server names that are host names as they stand."""
+"""Server names that are host names without any change."""
 
 
 def host_name(record: Server) -> str:
@@ -224,7 +224,7 @@ TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z?$")
 
 
 def launch_time(record: Server) -> int | None:
-    """Return when the server was first up, else when it was asked for; whole seconds since 1970."""
+    """Return when the server was first up, else when it was requested; whole seconds since 1970."""
     launched = epoch(record.get("OS-SRV-USG:launched_at"))
     return launched if launched is not None else epoch(record.get("created"))
 
@@ -244,26 +244,26 @@ def epoch(text: object) -> int | None:
 
 
 def private_address(record: Server, networks: Sequence[str] = ()) -> str:
-    """Return the address that HostFactory talks to, "" while there is none.
+    """Return the address that HostFactory uses, "" while there is none.
 
     The first of `networks` (the provider's order) that has a fixed address, IPv4 before IPv6; else the first fixed IPv4
     of any network, else the first fixed IPv6.
     """
-    fixed = [(label, address) for label, address in addresses(record) if is_fixed(address)]
-    for wanted in networks:
-        found = first_by_version([address for label, address in fixed if label == wanted])
-        if found:
-            return found
-    return first_by_version([address for _, address in fixed])
+    fixed = [(label, entry) for label, entry in addresses(record) if is_fixed(entry)]
+    for network in networks:
+        address = first_by_version([entry for label, entry in fixed if label == network])
+        if address:
+            return address
+    return first_by_version([entry for _, entry in fixed])
 
 
 def public_address(record: Server) -> str:
-    """Return the first floating IPv4, else floating IPv6, else "". The user-set accessIPv4 is no address of a NIC."""
-    return first_by_version([address for _, address in addresses(record) if not is_fixed(address)])
+    """Return the first floating IPv4, else floating IPv6, else "". The user-set accessIPv4 is not a NIC's address."""
+    return first_by_version([entry for _, entry in addresses(record) if not is_fixed(entry)])
 
 
 def lacks_floating_ip(record: Server) -> bool:
-    """Tell whether a server is to have a floating IP and shows none."""
+    """Tell whether a server is meant to have a floating IP and shows none."""
     return wants_floating_ip(record) and not public_address(record)
 
 
@@ -278,12 +278,12 @@ def addresses(record: Server) -> Iterator[tuple[str, Mapping[str, Any]]]:
                 yield label, entry
 
 
-def is_fixed(address: Mapping[str, Any]) -> bool:
-    """Tell a fixed address; some clouds leave the type out, and then it is one."""
-    return bool(address.get("OS-EXT-IPS:type", "fixed") != "floating")
+def is_fixed(entry: Mapping[str, Any]) -> bool:
+    """Tell a fixed address; some clouds leave out the type, and then it is fixed."""
+    return bool(entry.get("OS-EXT-IPS:type", "fixed") != "floating")
 
 
-def first_by_version(found: Sequence[Mapping[str, Any]]) -> str:
+def first_by_version(entries: Sequence[Mapping[str, Any]]) -> str:
     """Return the first IPv4 address, else the first of any version, else ""."""
-    ordered = [a["addr"] for a in found if a.get("version") == 4] + [a["addr"] for a in found]
+    ordered = [entry["addr"] for entry in entries if entry.get("version") == 4] + [entry["addr"] for entry in entries]
     return str(ordered[0]) if ordered else ""

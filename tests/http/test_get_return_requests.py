@@ -157,7 +157,7 @@ def test_a_request_that_was_never_polled_is_reaped_and_not_reported(call: Call, 
     cloud.servers = [server(1, tags=OURS), server(2, tags=OURS), server(3)]
     assert call() == NOTHING
     assert sorted(cloud.deletes()) == [server_id(1), server_id(2)]
-    reason = "HostFactory has not asked for its request within 3600 s"
+    reason = "HostFactory has not polled its request within 3600 s"
     assert site.facts(REQUEST)[f"failed-{ONE}.json"]["message"] == reason
     assert f"INFO - {REQUEST}: asked Nova to delete {server_id(1)} (accepted): {reason}" in site.logged()
     cloud.servers, cloud.asked = [], []

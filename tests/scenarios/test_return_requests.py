@@ -102,7 +102,7 @@ def test_requests_that_hostfactory_never_learned_of_are_reaped(cloud: Cloud, sit
     assert asked_back(site) == []
     late = site.poll_one(unpolled)
     assert (late["status"], late["machines"][0]["result"]) == ("complete_with_error", "fail")
-    assert late["machines"][0]["message"] == "HostFactory has not asked for its request within 3600 s"
+    assert late["machines"][0]["message"] == "HostFactory has not polled its request within 3600 s"
 
 
 def test_servers_that_are_not_ours_are_never_touched(cloud: Cloud, site: Site) -> None:

@@ -52,4 +52,4 @@ def test_the_description_follows_from_the_servers_own_record(record: Server, fou
     ],
 )
 def test_the_floating_ips_that_go_with_their_servers(records: list[Server], going: list[int], found: list[str]) -> None:
-    assert floating_ip.of_going(records, [server_id(number) for number in going], "bank") == found
+    assert floating_ip.of_deleted(records, [server_id(number) for number in going], "bank") == found

@@ -30,8 +30,8 @@ PATIENCE = Patience(unfinished=600, unpolled=3600, history=90 * DAY)
 NAME = "hf-33e9ed03-1"
 LATE = CREATED_AT + 4000
 FAILURE = Failed(NAME, server_id(1), NAME, "", 0, "not ready in time")
-UNHEARD = "HostFactory has not asked for its request within 3600 s"
-UNFINISHED = "the call that asked for it never ended, so HostFactory does not know of it"
+UNHEARD = "HostFactory has not polled its request within 3600 s"
+UNFINISHED = "the requestMachines call never finished, so HostFactory does not know this server"
 
 
 def acquire(**changes: Any) -> AcquireRequest:
@@ -80,7 +80,7 @@ def test_which_requests_leave_servers_behind(one: RecordedRequest, age: int, fou
 @pytest.mark.parametrize(
     ("told", "created", "back", "found"),
     [
-        pytest.param(frozenset[str](), "", (), ["it appeared after the end of its request"], id="nobody was told"),
+        pytest.param(frozenset[str](), "", (), ["it appeared after its request ended"], id="nobody was told"),
         pytest.param(frozenset({server_id(1)}), "", (), [], id="told"),
         pytest.param(None, "", (), [], id="not on record who was told"),
         pytest.param(frozenset[str](), server_id(1), (), [], id="created"),

@@ -27,7 +27,7 @@ def stored(asked: AcquireRequest | ReturnRequest | None, request_id: str = REQUE
 
 def reported(record: Any, *, provider: str = "bank", reclaimed_states: tuple[str, ...] = DEFAULT) -> int | None:
     """Return the grace of the one machine that is known, `None` if it is not reported."""
-    found = reclaim.requests([ONE], {server_id(1): record}, provider, reclaimed_states)
+    found = reclaim.to_return([ONE], {server_id(1): record}, provider, reclaimed_states)
     return found[0]["gracePeriod"] if found else None
 
 
@@ -40,7 +40,7 @@ def test_what_is_held_is_what_was_created_and_did_not_fail() -> None:
     returned = ReturnRequest(CREATED_AT, 1800, (Returned(server_id(9), "hf-9", "", 0),))
     folders = [stored(AcquireRequest(CREATED_AT, 1800, machines, (failed,))), stored(returned, RETURN), stored(None)]
     assert reclaim.held(folders) == [HeldMachine(server_id(1), "hf-1")]
-    assert reclaim.given_back(folders) == {server_id(9)}
+    assert reclaim.returned_ids(folders) == {server_id(9)}
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_an_operators_mark(tags: list[str], found: int | None) -> None:
 def test_all_three_keys_and_the_name_that_hostfactory_knows() -> None:
     off = server(2, status="SHUTOFF", tags=OURS)
     known = [HeldMachine("x", ""), HeldMachine(server_id(1), "w1.bank.test"), ONE, HeldMachine(server_id(2), "")]
-    assert reclaim.requests(known, {"x": GONE, server_id(1): GONE, server_id(2): off}, "bank", DEFAULT) == [
+    assert reclaim.to_return(known, {"x": GONE, server_id(1): GONE, server_id(2): off}, "bank", DEFAULT) == [
         {"machine": "x", "machineId": "x", "gracePeriod": 0},
         {"machine": "hf-33e9ed03-1", "machineId": server_id(1), "gracePeriod": 0},
         {"machine": "hf-33e9ed03-2", "machineId": server_id(2), "gracePeriod": 0},
