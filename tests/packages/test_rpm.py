@@ -1,9 +1,10 @@
-"""The RPM itself: what it asks of a system, what it would write, and that its bytes depend on nothing else."""
+"""The RPM itself: what it requires from a system, what it would write, and that its bytes depend on nothing else."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-import make_rpm
+import elf
 import release
 from hfstack import __version__, cli
 from tests.packages.conftest import build, query, unpack
@@ -37,10 +38,42 @@ def test_it_is_what_its_name_says(package: Path) -> None:
     assert said == f"hfstack-{__version__}-1.x86_64 /opt/hfstack localhost"
 
 
-def test_it_asks_for_what_its_files_are_linked_with_and_no_more(package: Path, unpacked: Path) -> None:
+def required(package: Path) -> set[str]:
+    """Return what a package requires, but for features of rpm itself."""
     asked = subprocess.check_output(["rpm", "-qp", "--nosignature", "--requires", package], text=True).splitlines()
-    libraries = {"glibc >= 2.17", *make_rpm.needed(unpacked)}
-    assert set(asked) == libraries | READABLE
+    assert set(asked) >= READABLE
+    return set(asked) - READABLE
+
+
+def test_it_requires_sonames_that_every_system_has(package: Path, unpacked: Path) -> None:
+    inside = {path.name for path in unpacked.rglob("*.so*")}
+    linked = {library for path in elf.files(unpacked) for library in elf.needs(path).libraries}
+    sonames = {one.partition("(")[0] for one in required(package) if one.endswith("(64bit)")}
+    assert sonames == linked - inside
+    assert all(elf.HOST.match(name) for name in sonames)
+    others = {one for one in required(package) if not one.endswith("(64bit)")}
+    assert others == {"/bin/sh", "rtld(GNU_HASH)", f"config(hfstack) = {__version__}-1"}
+
+
+def test_it_requires_no_newer_version_than_rhel_7_has(package: Path) -> None:
+    versions = [re.findall(r"\((\w+)_([\d.]+)\)", one) for one in required(package)]
+    found = {kind: set[tuple[int, ...]]() for kind in elf.LIMITS}
+    for ((kind, version),) in filter(None, versions):
+        found[kind].add(tuple(map(int, version.split("."))))
+    assert max(found["GLIBC"]) == (2, 17)
+    assert max(found["GCC"]) <= elf.LIMITS["GCC"]
+
+
+def test_its_libraries_are_private(package: Path) -> None:
+    said = subprocess.check_output(["rpm", "-qp", "--nosignature", "--provides", package], text=True).splitlines()
+    version = f"= {__version__}-1"
+    assert set(said) == {f"hfstack {version}", f"hfstack(x86-64) {version}", f"config(hfstack) {version}"}
+
+
+def test_its_changelog_begins_with_this_version(package: Path) -> None:
+    said = subprocess.check_output(["rpm", "-qp", "--nosignature", "--changelog", package], text=True).splitlines()
+    assert said[0].endswith(f" hfstack - {__version__}-1")
+    assert said[1].startswith("- ")
 
 
 def test_an_old_rpm_can_read_it(package: Path) -> None:
