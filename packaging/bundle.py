@@ -1,6 +1,6 @@
-"""Put everything that a site without internet needs into one tar file: `python bundle.py`, after make_rpm.py.
+"""Put everything that a site without internet needs in one tar file: `python bundle.py`, after make_rpm.py.
 
-The packages, what there is to read, the SBOM, and SHA256SUMS with a script that checks it.
+The bundle has the packages, the documents, the SBOMs, and SHA256SUMS with a script that checks it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def fill(folder: Path, files: list[Path], seconds: int) -> None:
-    """Make the folder that is bundled, anew."""
+    """Make the folder of the bundle."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for file in files:
@@ -29,27 +29,29 @@ def fill(folder: Path, files: list[Path], seconds: int) -> None:
 
 
 def sums(files: list[Path], folder: Path) -> list[str]:
-    """Return lines as sha256sum writes them, with paths below a folder."""
+    """Return the lines of sha256sum, with paths relative to a folder."""
     return [
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  ./{path.relative_to(folder).as_posix()}\n" for path in files
     ]
 
 
 def pack(folder: Path, archive: Path) -> None:
-    """Write a folder into a tar file. The same folder gives the same bytes: it has no owners, and names in order."""
+    """Write a folder to a tar file. The same folder gives the same bytes: root owns all files, and names are sorted."""
 
-    def nobodys(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    def owned_by_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
         entry.uid = entry.gid = 0
         entry.uname = entry.gname = "root"
         return entry
 
     with tarfile.open(archive, "w", format=tarfile.USTAR_FORMAT) as tar:
         for path in [folder, *sorted(folder.rglob("*"))]:
-            tar.add(path, f"{folder.name}/{path.relative_to(folder)}".rstrip("/."), recursive=False, filter=nobodys)
+            tar.add(
+                path, f"{folder.name}/{path.relative_to(folder)}".rstrip("/."), recursive=False, filter=owned_by_root
+            )
 
 
 def main() -> None:
-    """Write the bundle, and SHA256SUMS of all that is to be handed out, in dist/."""
+    """Write the bundle, and SHA256SUMS of all released files, in dist/."""
     files = [release.PACKAGE, release.SBOM]
     files += [path for path in (release.INSTALLER, release.WINDOWS_SBOM) if path.exists()]
     folder = release.WORK / release.BUNDLE.stem

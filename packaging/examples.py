@@ -1,6 +1,6 @@
-"""The configuration files to copy, out of docs/hostfactory-setup.md: what the page shows is what is installed.
+"""Takes the example configuration files from docs/hostfactory-setup.md: what the page shows is what is installed.
 
-In front of such a file the page has a comment with its name: `<!-- example: symphony-7.3/hostProviders.json -->`.
+A comment before each file names it: `<!-- example: symphony-7.3/hostProviders.json -->`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ EXAMPLE = re.compile(r"^<!-- example: (\S+) -->\n```\w+\n(.*?)^```$", re.MULTILI
 
 
 def examples(page: str) -> dict[str, str]:
-    """Return the files of a page by their names, which may have folders in them."""
+    """Return the files of a page by their names, which may include folders."""
     return dict(EXAMPLE.findall(page))
 
 

@@ -1,9 +1,9 @@
-"""The installed folder: what /opt/hfstack holds, before it becomes a package.
+"""Makes the folder to package: what /opt/hfstack contains.
 
 bin/              the frozen programs, with the folder that they share
-scripts/          what HostFactory calls
+scripts/          the scripts that HostFactory calls
 share/examples/   configuration files to copy
-share/doc/        what there is to read, and the licences of all parts
+share/doc/        documents, and the licences of all parts
 share/man/        manual pages; man finds them from bin/
 """
 
@@ -24,11 +24,11 @@ from hfstack import __version__
 
 HERE = Path(__file__).resolve().parent
 PYTHON = release.ROOT / ".cache" / "packaging" / ("Scripts" if os.name == "nt" else "bin") / "python"
-"""The Python that has what sbom.py needs."""
+"""The Python with the packages that sbom.py needs."""
 
 
 def parts(python: Sequence[str | Path], frozen: str | Path, sbom: Path, seconds: int) -> list[dict[str, Any]]:
-    """Ask the Python that froze a folder what is inside it, and write the SBOM; returns the parts."""
+    """Write the SBOM of a folder and return its parts, which the Python that froze it finds out."""
     release.WORK.mkdir(parents=True, exist_ok=True)
     path = release.WORK / f"{sbom.stem}.parts.json"
     path.write_bytes(subprocess.check_output([*python, "packaging/inside.py", frozen], cwd=release.ROOT))
@@ -39,7 +39,7 @@ def parts(python: Sequence[str | Path], frozen: str | Path, sbom: Path, seconds:
 
 
 def make(folder: Path, frozen: Path, found: list[dict[str, Any]], seconds: int) -> None:
-    """Make the folder anew."""
+    """Make the folder."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     shutil.copytree(frozen, folder / "bin", symlinks=True)
@@ -54,22 +54,22 @@ def make(folder: Path, frozen: Path, found: list[dict[str, Any]], seconds: int) 
 
 
 def licences(folder: Path, found: list[dict[str, Any]]) -> None:
-    """Write one folder per part, with the texts that came with it."""
+    """Write a folder for each part, with its licence texts."""
     for part in found:
         into = folder / f"{part['name']}-{part['version'].replace(':', '-')}"
         into.mkdir(parents=True)
         for text in part["texts"]:
-            # Wine's drive Z is the root of Linux
+            # paths from Wine: drive Z is the root of Linux
             shutil.copy(text.removeprefix("Z:").replace("\\", "/"), into)
 
 
 def manual(folder: Path) -> None:
-    """Write the manual pages, compressed, without the time of compression."""
+    """Write the compressed manual pages, without a time stamp inside."""
     folder.mkdir(parents=True)
     for page in sorted((HERE / "man").glob("*.1")):
         (folder / f"{page.name}.gz").write_bytes(gzip.compress(page.read_bytes(), mtime=0))
 
 
 def size(folder: Path) -> int:
-    """Return the bytes of all files below a folder."""
+    """Return the size of all files below a folder, in bytes."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not os.path.islink(path))

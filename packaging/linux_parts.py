@@ -1,6 +1,6 @@
-"""What is in the frozen folder for Linux beside Python packages: the interpreter, and what is linked into it.
+"""The parts of the frozen folder for Linux that are not Python packages: the interpreter, and what is linked into it.
 
-Beside the interpreter, in SOURCES, are the versions of the source packages that it was made of.
+The file SOURCES beside the interpreter has the versions of its source packages.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from part import HERE, Part, texts
 PROGRAM = "hfstack"
 EXTENSION = ".so"
 STAND_INS = {path.stem for path in (HERE.parent / "build" / "linux" / "host").glob("*.py")}
-"""Modules of hfstack's build that take the place of other people's."""
+"""Modules of hfstack's build that replace other packages."""
 
 LINKED = {
     "zlib": "Zlib",
@@ -31,7 +31,7 @@ LINKED = {
     "xz-utils": "0BSD",
     "openssl": "Apache-2.0",
 }
-"""The licences of what is linked into libpython, by the name of the source package."""
+"""The licences of the libraries linked into libpython, by source package."""
 
 
 def interpreter() -> Part:
@@ -40,17 +40,17 @@ def interpreter() -> Part:
 
 
 def owners(python: Part) -> dict[str, Part]:
-    """Return what files belong to that are no package's, by the beginnings of their names."""
+    """Return the owners of files that belong to no package, by the beginnings of their names."""
     return dict.fromkeys(("libpython3", "_sysconfigdata__linux_x86_64-linux-gnu"), python)
 
 
 def brought(folder: Path, python: Part) -> Iterator[Part]:
-    """Yield what is linked into the interpreter and its libraries. Raises `SystemExit` if it is another one."""
+    """Yield what is linked into the interpreter and its libraries. Raises `SystemExit` if another one was frozen."""
     library = next(place for place in python.places if "libpython" in place)
     compiled = (folder / library).read_bytes()
     for word in (platform.python_version(), ssl.OPENSSL_VERSION, zlib.ZLIB_RUNTIME_VERSION, pyexpat.EXPAT_VERSION):
         if word.encode() not in compiled:
-            sys.exit(f"{folder}: {library} was not made with {sys.executable}, it has no {word}")
+            sys.exit(f"{folder}: {library} does not come from {sys.executable}: it does not contain {word}")
     for part in sources():
         if part.name != "CPython":
             part.places.add(library)
@@ -59,7 +59,7 @@ def brought(folder: Path, python: Part) -> Iterator[Part]:
 
 
 def sources() -> Iterator[Part]:
-    """Yield the interpreter, and what is linked into it: Debian's source packages, which SOURCES names."""
+    """Yield the interpreter and what is linked into it: the Debian source packages in SOURCES."""
     prefix = Path(sys.base_prefix)
     for line in (prefix.parent / "SOURCES").read_text("ascii").splitlines():
         name, version = line.split()
@@ -72,7 +72,7 @@ def sources() -> Iterator[Part]:
 
 
 def copied(folder: Path, library: str) -> Iterator[Part]:
-    """Yield what others have copied into their own sources, and the versions that the copies say they are."""
+    """Yield libraries that others have copied into their sources, with the versions that the copies report."""
     for name, version, licence, place in (
         ("expat", pyexpat.EXPAT_VERSION.removeprefix("expat_"), "MIT", library),
         ("libmpdec", _decimal.__libmpdec_version__, "BSD-2-Clause", library),

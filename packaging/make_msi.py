@@ -1,7 +1,7 @@
-"""Make the installer for Windows and its SBOM out of dist/windows-x86_64: `python make_msi.py [VERSION]`.
+"""Make the installer for Windows and its SBOM from dist/windows-x86_64: `python make_msi.py [VERSION]`.
 
-With SIGN_PFX, a file with a certificate and its key, programs, libraries that nobody has signed, and the installer are
-signed. SIGN_PASSWORD_FILE has its password, SIGN_URL names a time stamp service.
+If SIGN_PFX names a file with a certificate and its key, this signs the programs, the unsigned libraries and the
+installer. SIGN_PASSWORD_FILE is a file with its password, SIGN_URL a time stamp service.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ HERE = Path(__file__).resolve().parent
 FROZEN = release.DIST / "windows-x86_64" / "hfstack"
 UNDER_WINE = (sys.executable, "build/windows/wine.py", ".cache/windows/python/python.exe")
 PYTHON = (sys.executable,) if sys.platform == "win32" else UNDER_WINE
-"""What froze the programs."""
+"""The Python that froze the programs."""
 
 
 def fill(tree: Path, seconds: int) -> None:
-    """Make the folder that will be installed, and the SBOM."""
+    """Make the folder to install, and the SBOM."""
     found = layout.parts(PYTHON, FROZEN.relative_to(release.ROOT), release.WINDOWS_SBOM, seconds)
     shutil.rmtree(tree, ignore_errors=True)
     shutil.copytree(FROZEN, tree / "bin")
@@ -42,14 +42,14 @@ def fill(tree: Path, seconds: int) -> None:
 
 
 def content(tree: Path) -> str:
-    """Return a digest of all that is installed."""
+    """Return a digest of all installed files."""
     found = sorted(path for path in tree.rglob("*") if path.is_file())
     lines = [f"{path.relative_to(tree)} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in found]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def build(tree: Path, package: Path, version: str, seconds: int) -> None:
-    """Make an installer of a folder. With wixl the same folder gives the same bytes."""
+    """Make an installer from a folder. With wixl, the same folder gives the same bytes."""
     code = wix_files.guid(f"package {version} {content(tree)}")
     files = release.WORK / "files.wxs"
     files.write_text(wix_files.fragment(tree), encoding="utf-8")
@@ -65,14 +65,14 @@ def build(tree: Path, package: Path, version: str, seconds: int) -> None:
 
 
 def with_wixl(tree: Path, package: Path, values: Mapping[str, str], sources: Sequence[Path]) -> None:
-    """Make an installer on Linux; what wixl cannot say is still missing."""
+    """Make an installer on Linux, without what wixl cannot express."""
     defines = [word for name, value in {**values, "wixl": "1"}.items() for word in ("-D", f"{name}={value}")]
-    # the files are looked for below the working directory
+    # wixl looks for the files below the working directory
     subprocess.run(["wixl", "-a", "x64", *defines, "-o", package, *sources], cwd=tree, check=True)
 
 
 def with_wix(tree: Path, package: Path, values: Mapping[str, str], sources: Sequence[Path]) -> None:
-    """Make an installer on Windows with WiX 3, whose own installer says in WIX where it is."""
+    """Make an installer on Windows with WiX 3; its own installer sets WIX."""
     programs = Path(os.environ["WIX"]) / "bin"
     defines = [f"-d{name}={value}" for name, value in values.items()]
     objects = [release.WORK / f"{source.stem}.wixobj" for source in sources]
@@ -82,7 +82,7 @@ def with_wix(tree: Path, package: Path, values: Mapping[str, str], sources: Sequ
 
 
 def sign(paths: Sequence[Path]) -> None:
-    """Sign files in their places, if there is something to sign with. What is signed already stays as it is."""
+    """Sign files in place if SIGN_PFX is set. Files that have a signature keep it."""
     certificate = os.environ.get("SIGN_PFX", "")
     if not certificate:
         return
@@ -103,7 +103,7 @@ def sign(paths: Sequence[Path]) -> None:
 
 
 def main() -> None:
-    """Make it, in dist/."""
+    """Make both in dist/."""
     version = (sys.argv[1:] or [__version__])[0]
     release.WORK.mkdir(parents=True, exist_ok=True)
     tree = release.WORK / "windows"

@@ -1,18 +1,18 @@
-"""What wixl cannot say of an installer, added to its database with msibuild (of the same package, msitools).
+"""Adds what wixl cannot express to an installer's database, with msibuild (from the same package, msitools).
 
-- The versions of files, and their languages. Without them an upgrade would lose files: Windows Installer takes a file
-  that is there and has a version for newer than one that seems to have none, decides not to install that, and then
-  removes the old one. Only files without a version have a hash.
-- Who may write to the folder: the system and administrators; users may read. A folder below C:\\ would inherit that
-  every user may write.
-- Environment: the entry in the machine's PATH. In the value, `[~];` stands for what is there already; in the name, `=`
-  sets at installation, `-` takes away at removal, `*` means the machine's environment.
-- Setting INSTALLDIR is no deferred action; wixl marks it like one.
-- INSTALLDIR also counts where Windows asks for an administrator's leave in between.
-- An upgrade removes the old version right after InstallInitialize: inside the transaction, so that an upgrade that
-  fails leaves the old version. wixl puts it before.
-- The summary of the package, in which wixl writes a random code and the time: `settle` puts others there, in the bytes
-  of the file. Its form is that of Microsoft's property sets ([MS-OLEPS]).
+- The versions and languages of files. Without them an upgrade would lose files: Windows Installer considers an
+  installed file with a version newer than one without, decides not to install the latter, and then removes the old
+  file. Only files without a version have a hash.
+- Who may write to the folder: the system and administrators. Users may only read. A folder below C:\\ would inherit
+  write access for every user.
+- Environment: the entry in the machine's PATH. In the value, `[~];` stands for the present value. In the name, `=` sets
+  at installation, `-` removes at removal, `*` means the machine's environment.
+- Setting INSTALLDIR is not a deferred action; wixl marks it as one.
+- INSTALLDIR is kept when Windows asks for an administrator's consent.
+- An upgrade removes the old version right after InstallInitialize, inside the transaction: a failed upgrade leaves the
+  old version. wixl removes it earlier.
+- The summary of the package, where wixl writes a random code and the time: `settle` replaces them in the file's bytes.
+  The format is that of Microsoft's property sets ([MS-OLEPS]).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 import wix_files
 
 READABLE = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;BU)"
-"""Rights to the folder, in SDDL: 0x1200a9 is to read and to run. Stands in hfstack.wxs, too."""
+"""Rights to the folder, in SDDL: 0x1200a9 means read and execute. hfstack.wxs has them too."""
 
 STATEMENTS = (
     (
@@ -56,23 +56,23 @@ STATEMENTS = (
 
 FIXED = bytes.fromhex("bd04effe")
 LANGUAGES = "Translation\0".encode("utf-16-le")
-"""What stands in a version resource before version and language."""
+"""Marks before version and language in a version resource."""
 
 SUMMARY = bytes.fromhex("e0859ff2f94f6810ab9108002b27b3d9")
-"""The kind of property set that a summary is: it stands at byte 28, and behind it the place of the properties."""
+"""The format of a summary's property set, at byte 28; the place of the properties follows."""
 
 CODE, CREATED, SAVED = 9, 12, 13
-"""Properties of a summary: a text, and two times."""
+"""Properties of a summary: a text and two times."""
 
 TEXT, TIME = 30, 64
 """Their types."""
 
 FROM_1601 = 11644473600
-"""Seconds from the beginning of Windows' time to 1970."""
+"""Seconds from 1601, where Windows' time begins, to 1970."""
 
 
 def finish(package: Path, tree: Path) -> None:
-    """Add to the installer of a folder what wixl could not."""
+    """Add what wixl could not express to the installer of a folder."""
     statements = list(STATEMENTS)
     for path in binaries(tree):
         found = version(path.read_bytes())
@@ -92,7 +92,7 @@ def binaries(tree: Path) -> list[Path]:
 
 
 def version(content: bytes) -> tuple[str, int] | None:
-    """Return version and language of a program or library, from its version resource; `None` if it has none.
+    """Return version and language from the version resource of a program or library, `None` if it has none.
 
     The resource has a VS_FIXEDFILEINFO, which begins with a signature, and a list of languages (VarFileInfo).
     """
@@ -106,7 +106,7 @@ def version(content: bytes) -> tuple[str, int] | None:
 
 
 def settle(package: Path, code: str, seconds: int) -> None:
-    """Give an installer its code, a GUID, and its time. Raises `ValueError` if its summary has another form."""
+    """Set an installer's code, a GUID, and its time. Raises `ValueError` if the summary has another format."""
     content = bytearray(package.read_bytes())
     start = content.index(SUMMARY) - 28
     (offset,) = struct.unpack_from("<I", content, start + 44)

@@ -1,4 +1,4 @@
-"""A part of what is shipped: something that has a name, a version and a licence of its own."""
+"""A part of the product: it has its own name, version and licence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ HERE = Path(__file__).resolve().parent
 
 @dataclass
 class Part:
-    """What the SBOM says of it, and the texts that go along."""
+    """What the SBOM says about it, and its licence texts."""
 
     name: str
     version: str
@@ -20,9 +20,9 @@ class Part:
     texts: list[str]
     """The files with the licence's text."""
     places: set[str] = field(default_factory=set)
-    """Where it is: files and folders below the frozen folder, modules as `hfstack:requests`."""
+    """Its files and folders below the frozen folder, and its modules as `hfstack:requests`."""
 
 
 def texts(name: str) -> list[str]:
-    """Return where a licence is that comes with no package."""
+    """Return the texts of a licence that no package includes."""
     return [str(path) for path in sorted((HERE / "licences").glob(f"{name}.*"))]

@@ -1,4 +1,4 @@
-"""What is being packaged: its version, its time, and where things are."""
+"""What is packaged: its version, its time, and the paths of its files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DIST = ROOT / "dist"
 FROZEN = DIST / "linux-x86_64" / "hfstack"
 WORK = ROOT / ".cache" / "packages"
-"""What is only on the way to dist/."""
+"""Intermediate files."""
 
 PACKAGE = DIST / f"hfstack-{__version__}-1.x86_64.rpm"
 SBOM = DIST / f"hfstack-{__version__}.cdx.json"
@@ -23,23 +23,23 @@ BUNDLE = DIST / f"hfstack-{__version__}-bundle.tar"
 
 
 def time() -> int:
-    """Return the time that everything bears, in seconds: SOURCE_DATE_EPOCH, else that of the commit.
+    """Return the time to give to all files, in seconds since 1970: SOURCE_DATE_EPOCH, or the commit's time.
 
-    Not the clock's: the same commit gives the same bytes.
+    It is not the current time, so that the same commit gives the same bytes.
     """
     given = os.environ.get("SOURCE_DATE_EPOCH")
     return int(given or subprocess.check_output(["git", "log", "-1", "--format=%ct"], cwd=ROOT, text=True))
 
 
 def documents(folder: Path) -> None:
-    """Copy what there is to read, as Markdown and JSON; the links between the pages keep working."""
+    """Copy the documents, Markdown and JSON. Links between them keep working."""
     for name in ("README.md", "CHANGELOG.md", "LICENSE"):
         shutil.copy(ROOT / name, folder)
     shutil.copytree(ROOT / "docs", folder / "docs")
 
 
 def freshen(folder: Path, seconds: int) -> None:
-    """Give everything below a folder, and itself, that time, and modes that do not depend on the umask."""
+    """Give a folder and everything below it this time, and modes that do not depend on the umask."""
     for path in [folder, *folder.rglob("*")]:
         if path.is_symlink():
             os.utime(path, (seconds, seconds), follow_symlinks=False)

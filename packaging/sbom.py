@@ -1,6 +1,6 @@
-"""Write the SBOM: `python sbom.py VERSION PARTS TIME` prints what inside.py found as CycloneDX.
+"""Write the SBOM: `python sbom.py VERSION PARTS TIME` prints the parts that inside.py found, as CycloneDX.
 
-To be run with the Python of .cache/packaging, which has the CycloneDX library.
+The Python of .cache/packaging must run this: it has the CycloneDX library.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ VERSION = SchemaVersion.V1_6
 
 
 def document(version: str, parts: list[dict[str, Any]], seconds: int) -> str:
-    """Return the SBOM of hfstack's frozen folder. The same parts give the same document."""
+    """Return the SBOM of a frozen folder. The same parts give the same document."""
     top = Component(
         name="hfstack",
         version=version,
@@ -43,13 +43,13 @@ def document(version: str, parts: list[dict[str, Any]], seconds: int) -> str:
     )
     written = json.loads(make_outputter(bom, OutputFormat.JSON, VERSION).output_as_string())
     for one in written["components"]:
-        # the library keeps them in a set, by where they are in memory
+        # the library keeps them in a set, in an order that depends on memory addresses
         one["evidence"]["occurrences"].sort(key=lambda occurrence: occurrence["location"])
     return json.dumps(written, indent=2, sort_keys=True) + "\n"
 
 
 def component(part: dict[str, Any]) -> Component:
-    """Return a part as CycloneDX has it; where it was found is evidence."""
+    """Return a part as a CycloneDX component, with its places as evidence."""
     return Component(
         name=part["name"],
         version=part["version"],
@@ -62,7 +62,7 @@ def component(part: dict[str, Any]) -> Component:
 
 
 def main() -> None:
-    """Read the parts, write the document."""
+    """Read the parts and write the document."""
     version, parts, seconds = sys.argv[1:]
     sys.stdout.write(document(version, json.loads(Path(parts).read_text("utf-8")), int(seconds)))
 

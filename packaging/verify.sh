@@ -1,6 +1,6 @@
 #!/bin/sh
-# Checks that the files beside this script are those that were bundled: each is listed in SHA256SUMS, and is what the list
-# says. Where there is an rpm command, it checks the package, too. Needs no network. The last line says "good", or what is not.
+# Checks that the files beside this script are the bundled ones: SHA256SUMS lists each of them with its checksum. If rpm is
+# installed, it checks the package too. Needs no network. The last line is "good", or says what is wrong.
 cd "$(dirname -- "$0")" || exit 1
 
 fail() {
@@ -11,14 +11,14 @@ fail() {
 sha256sum --quiet -c SHA256SUMS || fail "see above"
 found=$(find . -type f ! -path ./SHA256SUMS | LC_ALL=C sort)
 listed=$(sed 's/^[0-9a-f]*  //' SHA256SUMS | LC_ALL=C sort)
-[ "$found" = "$listed" ] || fail "SHA256SUMS does not list the files that are here, and no others"
+[ "$found" = "$listed" ] || fail "the files in this folder are not those that SHA256SUMS lists"
 
 if command -v rpm >/dev/null; then
-    # checks the signature, too, if there is one; that needs the signer's public key: rpm --import
+    # also checks the signature, if there is one; that needs the signer's public key (rpm --import)
     for package in ./*.rpm; do
         rpm -K "$package" || fail "$package"
     done
 else
-    echo "there is no rpm here: the package is checked by its sum alone"
+    echo "rpm is not installed: only the checksum of the package was verified"
 fi
 echo "good"

@@ -1,6 +1,6 @@
-"""What is in the frozen folder for Windows beside Python packages: CPython as its makers built it, and what came along.
+"""The parts of the frozen folder for Windows beside Python packages: CPython and libraries, as their makers built them.
 
-Versions are what the files themselves say. libffi does not: its version is that of CPython's own list for 3.11 to 3.13
+The files contain their versions, except libffi: its version comes from CPython's list for 3.11 to 3.13
 (PCbuild/get_externals.bat).
 """
 
@@ -26,7 +26,7 @@ STAND_INS: set[str] = set()
 
 LIBFFI = "3.4.4"
 LICENCE = str(Path(sys.base_prefix) / "LICENSE.txt")
-"""Python's own licence, which also has the conditions for Microsoft's runtime and for libffi."""
+"""Python's licence, which includes the conditions for Microsoft's runtime and for libffi."""
 
 CORE = f"python{sys.version_info.major}{sys.version_info.minor}"
 LIBRARIES = ("VCRUNTIME140", "VCRUNTIME140_1", "libcrypto-3", "libssl-3", "libffi-8")
@@ -40,12 +40,12 @@ def interpreter() -> Part:
 
 
 def owners(python: Part) -> dict[str, Part]:
-    """Return what files belong to that are no package's, by the beginnings of their names."""
+    """Return the owners of files that belong to no package, by the beginnings of their names."""
     return dict.fromkeys(("python3", CORE, *LIBRARIES), python)
 
 
 def brought(folder: Path, python: Part) -> Iterator[Part]:
-    """Yield the libraries that came with the interpreter, no longer as its own, and what is linked into others."""
+    """Yield the libraries that came with the interpreter as parts of their own, and what is linked into others."""
     files = {Path(place).stem: place for place in python.places}
     yaml_library = next(folder.glob("_internal/yaml/*.pyd")).relative_to(folder).as_posix()
     microsofts = {place for name, place in files.items() if name.startswith("VCRUNTIME")}
@@ -65,7 +65,7 @@ def brought(folder: Path, python: Part) -> Iterator[Part]:
 
 
 def bootloaders_zlib(folder: Path) -> str:
-    """Return the version of zlib that is linked into the executables: PyInstaller's bootloader unpacks with it."""
+    """Return the version of zlib in the executables: PyInstaller's bootloader unpacks with it."""
     found = re.search(rb"inflate ([\d.]+) Copyright", (folder / PROGRAM).read_bytes())
-    assert found is not None, "zlib says so wherever it is linked in"
+    assert found is not None, "zlib leaves this text wherever it is linked in"
     return found[1].decode()

@@ -1,6 +1,6 @@
-"""The list of files of an installer for Windows: a fragment in the language of WiX 3, with a component for each file.
+"""The list of files of an installer for Windows: a WiX 3 fragment with a component for each file.
 
-The same path has the same component in every version, as Windows Installer wants it: its GUID is made of the path.
+Windows Installer requires that a path has the same component in every version: its GUID is made from the path.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 NAMESPACE = uuid.UUID("0b6e2b3c-1e0f-5a57-9d34-6c0b7c5e8f11")
-"""Of all GUIDs that are made of something."""
+"""The namespace of all GUIDs here."""
 
 
 def guid(what: str) -> str:
-    """Return the GUID of something, as Windows writes it."""
+    """Return the GUID for a text, as Windows writes it."""
     return str(uuid.uuid5(NAMESPACE, what)).upper()
 
 
 def name(kind: str, path: str) -> str:
-    """Return a name for a row of the database: it may have 72 characters, and few kinds of them."""
+    """Return a name for a row of the database: at most 72 characters, and no punctuation."""
     return kind + hashlib.sha256(path.encode()).hexdigest()[:32]
 
 
 def below(folder: Path, tree: Path) -> Iterator[str]:
-    """Yield the lines for what is in a folder."""
+    """Yield the lines for the contents of a folder."""
     for path in sorted(folder.iterdir()):
         relative = path.relative_to(tree).as_posix()
         if path.is_dir():
@@ -40,7 +40,7 @@ def below(folder: Path, tree: Path) -> Iterator[str]:
 
 
 def fragment(tree: Path) -> str:
-    """Return the fragment for all files below a folder; the paths in it are relative to that."""
+    """Return the fragment for all files below a folder, with paths relative to it."""
     files = sorted(path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file())
     lines = [
         '<?xml version="1.0" encoding="utf-8"?>',

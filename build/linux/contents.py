@@ -1,6 +1,6 @@
-"""What a frozen folder may hold, and why: `python contents.py FOLDER` fails if there is more, or less.
+"""Check the contents of a frozen folder: `python contents.py FOLDER` fails if anything is missing or unexpected.
 
-Run by the Python that froze it, as PyInstaller's archive is read with PyInstaller. Prints the size of each part.
+The Python that froze the folder must run it, because PyInstaller reads the archive. Prints the size of each part.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from PyInstaller.archive.readers import CArchiveReader
 
 LIMIT = 35_000_000
-"""Bytes that the folder may have."""
+"""The largest size of the folder, in bytes."""
 
 PACKAGES = {
     "hfstack": "the program",
@@ -44,10 +44,10 @@ PACKAGES = {
     "typing_inspection": "pydantic",
     "rich": "tables of the administrator's command",
 }
-"""Top-level packages in the archive that are not the standard library's. Each has to be there."""
+"""The top-level packages in the archive beside the standard library, and who uses them. Each must be there."""
 
 UNWANTED = {"asyncio", "doctest", "ensurepip", "multiprocessing", "pdb", "pydoc", "sqlite3", "tkinter", "unittest"}
-"""Of the standard library, what hfstack has no use for."""
+"""Modules of the standard library that hfstack never uses."""
 
 FILES = (
     r"hfstack",
@@ -59,11 +59,11 @@ FILES = (
     r"_internal/os_service_types/data/service-types\.json",
     r"_internal/(openstacksdk|keystoneauth1|os_service_types)-[\d.]+\.dist-info/(METADATA|entry_points\.txt)",
 )
-"""The files beside the archive, as regular expressions; each has to be there."""
+"""The files beside the archive, as regular expressions. Each must match a file."""
 
 
 def packages(folder: Path) -> Counter[str]:
-    """Return the compressed size of each top-level package in the archive, the standard library's too."""
+    """Return the compressed size of each top-level package in the archive, including the standard library."""
     program = CArchiveReader(str(folder / "hfstack"))
     archive = program.open_embedded_archive("PYZ.pyz")
     sizes: Counter[str] = Counter()
@@ -73,13 +73,13 @@ def packages(folder: Path) -> Counter[str]:
 
 
 def others(names: Counter[str]) -> set[str]:
-    """Return the names that are not the standard library's."""
-    # _sysconfigdata is the one module of it that has another name on each platform
+    """Return the names that do not belong to the standard library."""
+    # only _sysconfigdata has a different name on each platform
     return {name for name in names if name not in sys.stdlib_module_names and not name.startswith("_sysconfigdata_")}
 
 
 def problems(folder: Path) -> Iterator[str]:
-    """Yield what is there and should not be, and the other way round."""
+    """Yield what is unexpected, and what is missing."""
     found = packages(folder)
     yield from (f"unexpected package: {name}" for name in sorted(others(found) - set(PACKAGES)))
     yield from (f"missing package: {name}" for name in sorted(set(PACKAGES) - set(found)))
@@ -94,13 +94,13 @@ def problems(folder: Path) -> Iterator[str]:
 
 
 def size(path: Path) -> int:
-    """Return the size of a file or of what is below a folder, in bytes."""
+    """Return the size of a file, or of all files below a folder, in bytes."""
     below = path.rglob("*") if path.is_dir() else [path]
     return sum(one.stat().st_size for one in below if one.is_file() and not one.is_symlink())
 
 
 def parts(folder: Path) -> Iterator[tuple[str, int]]:
-    """Yield the parts of a folder and their sizes, the largest first."""
+    """Yield the parts of a folder with their sizes, the largest first."""
     archived = packages(folder)
     inside = {
         "modules of other packages": sum(archived[name] for name in others(archived) - {"hfstack"}),
@@ -113,7 +113,7 @@ def parts(folder: Path) -> Iterator[tuple[str, int]]:
 
 
 def main() -> None:
-    """Print each problem, else the parts."""
+    """Print each problem, or the parts."""
     folder = Path(sys.argv[1])
     found = list(problems(folder))
     if found:

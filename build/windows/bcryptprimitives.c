@@ -1,5 +1,5 @@
-/* A library that Windows has and Debian 12's Wine lacks: Rust's libraries (pydantic's core) take random numbers from its
- * ProcessPrng. It goes into Wine's own system folder alone; audit.py shows that no part of it gets into the product. */
+/* A library of Windows that Debian 12's Wine lacks: Rust's libraries (pydantic's core) take random numbers from its
+ * ProcessPrng. It only goes into Wine's system folder; audit.py checks that no part of it is shipped. */
 #include <windows.h>
 
 BOOLEAN NTAPI SystemFunction036(PVOID buffer, ULONG length); /* RtlGenRandom, in advapi32 */

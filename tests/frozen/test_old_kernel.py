@@ -77,7 +77,7 @@ def sandbox(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sandbox]
 
 
 def logins(sandbox: Sandbox) -> int:
-    """Count the tokens that were asked for."""
+    """Count the token requests."""
     with urllib.request.urlopen(f"{sandbox.control_url}/requests") as reply:
         return sum(one[:2] == ["keystone", "POST"] for one in json.load(reply))
 

@@ -89,8 +89,8 @@ def test_templates_are_shown(run: Run, tmp_path: Path) -> None:
 
 def test_a_missing_program_is_said_in_json(run: Run, tmp_path: Path) -> None:
     (tmp_path / "scripts").mkdir()
-    alone = shutil.copy(SCRIPT, tmp_path / "scripts")
-    done = run(alone, "-f", "x")
+    script = shutil.copy(SCRIPT, tmp_path / "scripts")
+    done = run(script, "-f", "x")
     assert (done.returncode, done.stderr) == (1, b"")
     assert "installation of hfstack is incomplete" in json.loads(done.stdout)["message"]
 

@@ -51,11 +51,11 @@ class System:
 def package() -> Path:
     """The RPM of this version."""
     if not shutil.which("rpm"):
-        pytest.skip("there is no rpm here: apt-get install rpm")
+        pytest.skip("rpm is not installed: apt-get install rpm")
     if not release.PACKAGE.exists():
-        pytest.skip("there is no RPM: make rpm")
+        pytest.skip("the RPM is missing: make rpm")
     if query(release.PACKAGE, "%{RSAHEADER}") != "(none)":
-        pytest.skip("the RPM is signed, with a key that a new system does not know: make rpm without SIGN_KEY")
+        pytest.skip("the RPM is signed with a key that a new system does not know: make rpm without SIGN_KEY")
     return release.PACKAGE
 
 
@@ -63,7 +63,7 @@ def package() -> Path:
 def system(tmp_path: Path, package: Path) -> System:  # noqa: ARG001 - nothing to install otherwise
     """A system without any package."""
     if os.geteuid():
-        pytest.skip("rpm installs into another root for root alone")
+        pytest.skip("only root can install into another root")
     return System(tmp_path / "system")
 
 

@@ -110,7 +110,7 @@ def test_the_first_get_request_status_is_answered(host_factory: HostFactory) -> 
     assert (request["requestId"], request["status"], request["machines"]) == ("req-nothing", "complete_with_error", [])
 
 
-def test_a_machine_is_made_and_given_back(host_factory: HostFactory) -> None:
+def test_a_machine_is_created_and_returned(host_factory: HostFactory) -> None:
     (template,) = host_factory.call("getAvailableTemplates", {})["templates"]
     asked = {"template": {"templateId": template["templateId"], "machineCount": 1}}
     made = host_factory.call("requestMachines", asked)["requestId"]

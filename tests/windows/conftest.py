@@ -1,4 +1,4 @@
-"""Windows as the tests see it: command lines to the letter, and a Python that runs there."""
+"""Windows as the tests see it: exact command lines, and a Python that runs there."""
 
 from __future__ import annotations
 

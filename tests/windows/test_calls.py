@@ -129,10 +129,10 @@ def test_each_script_runs_the_program_of_its_own_name(system: Windows, installed
 
 
 def test_a_missing_program_is_said_in_json(system: Windows, installed: Path, tmp_path: Path) -> None:
-    alone = tmp_path / "alone" / "scripts" / "getRequestStatus.bat"
-    alone.parent.mkdir(parents=True)
-    alone.write_bytes((installed / "scripts" / alone.name).read_bytes())
-    (done,) = system.call(by_shell(windows.path(alone), "-f", "x"))
+    copy = tmp_path / "incomplete" / "scripts" / "getRequestStatus.bat"
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes((installed / "scripts" / copy.name).read_bytes())
+    (done,) = system.call(by_shell(windows.path(copy), "-f", "x"))
     assert (done.code, done.stderr) == (1, b"")
     assert "installation of hfstack is incomplete" in json.loads(done.stdout)["message"]
 

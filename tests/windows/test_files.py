@@ -1,4 +1,4 @@
-"""Files as Windows has them: appended to by many, replaced while they are open, and for one account alone."""
+"""Files as Windows has them: appended to by many, replaced while they are open, and private to one account."""
 
 from __future__ import annotations
 

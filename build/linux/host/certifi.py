@@ -1,7 +1,7 @@
-"""The certificates that this host trusts, in place of certifi's own list, which would grow old inside a frozen program.
+"""The certificates that this host trusts. They replace certifi's list, which would become outdated in a frozen program.
 
-requests asks here which authorities it may trust where clouds.yaml names none (`cacert`). A site's own authority is one
-of the host's as soon as its administrators have made it so (`update-ca-trust`, `update-ca-certificates`).
+requests calls this module for the authorities to trust if clouds.yaml names none (`cacert`). A site adds its own
+authority to the host's with `update-ca-trust` or `update-ca-certificates`.
 """
 
 from __future__ import annotations
@@ -16,5 +16,5 @@ BUNDLES = (
 
 
 def where() -> str:
-    """Return the path of the host's bundle; RHEL's where there is none, which requests then says is missing."""
+    """Return the path of the host's bundle. If there is none, return RHEL's: requests reports it as missing."""
     return next((path for path in BUNDLES if os.path.isfile(path)), BUNDLES[0])
