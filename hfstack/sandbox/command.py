@@ -30,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=DEFAULT_SPAWN_DELAY,
         metavar="S",
-        help=f"seconds until a server is ACTIVE; default: {DEFAULT_SPAWN_DELAY:g}",
+        help=f"how long a server takes to become ACTIVE (seconds); default: {DEFAULT_SPAWN_DELAY:g}",
     )
     parser.add_argument("--tls-cert", metavar="FILE", help="certificate, to serve HTTPS")
     parser.add_argument("--tls-key", metavar="FILE", help="its private key")
