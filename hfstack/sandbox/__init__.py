@@ -5,8 +5,8 @@
         sandbox.cloud.knobs.spawn_delay = 5
 
 The package reads from the bottom up: `inventory` (what always exists), `lifecycle` (the states of a server over time),
-`knobs`, `state` (what exists now), `http_server`, `identity`, one module or package for each service, `faults`,
-`control`, `sandbox` and `command`.
+`knobs`, `state` (what exists now), `routing`, `http_server`, `identity`, one module or package for each service,
+`faults`, `control`, `sandbox` and `command`.
 """
 
 from hfstack.sandbox.command import serve

@@ -34,7 +34,8 @@ from typing import Any
 
 from hfstack.sandbox import inventory, lifecycle
 from hfstack.sandbox.faults import Fault, Faults, Journal
-from hfstack.sandbox.http_server import Answer, HttpError, Request, Routes, Service, answer_json
+from hfstack.sandbox.http_server import Service
+from hfstack.sandbox.routing import Answer, HttpError, Request, Routes, answer_json
 from hfstack.sandbox.state import Cloud, Server
 
 ROUTES = Routes()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from hfstack.sandbox.http_server import Answer, Drop, Request
+from hfstack.sandbox.routing import Answer, Drop, Request
 
 JOURNAL_LENGTH = 10_000
 

@@ -6,8 +6,8 @@ from typing import Any
 from urllib.parse import quote
 
 from hfstack.sandbox import inventory
-from hfstack.sandbox.http_server import Answer, HttpError, Request, Routes, answer_json
 from hfstack.sandbox.identity import authenticate, request_id
+from hfstack.sandbox.routing import Answer, HttpError, Request, Routes, answer_json
 from hfstack.sandbox.state import Cloud
 
 ROUTES = Routes()

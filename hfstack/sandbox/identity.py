@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from hfstack.sandbox.http_server import JSON, Answer, HttpError, Request, answer_json
+from hfstack.sandbox.routing import JSON, Answer, HttpError, Request, answer_json
 from hfstack.sandbox.state import Cloud, Token
 
 UNAUTHORIZED = "The request you have made requires authentication."

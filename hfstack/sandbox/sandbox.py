@@ -13,7 +13,8 @@ from typing import Any, Self
 from hfstack.sandbox import glance, inventory, keystone, neutron, nova
 from hfstack.sandbox.control import Control
 from hfstack.sandbox.faults import Faults, Journal
-from hfstack.sandbox.http_server import Answer, Request, Service, tls_context
+from hfstack.sandbox.http_server import Service, tls_context
+from hfstack.sandbox.routing import Answer, Request
 from hfstack.sandbox.state import ApplicationCredential, Cloud
 
 _ANSWERS: dict[str, Callable[[Cloud, Request], Answer]] = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from hfstack.sandbox.http_server import Answer, HttpError, Request, Routes, answer_json
 from hfstack.sandbox.identity import UNAUTHORIZED, challenge, request_id
+from hfstack.sandbox.routing import Answer, HttpError, Request, Routes, answer_json
 from hfstack.sandbox.state import Cloud, Token
 
 ROUTES = Routes()

@@ -7,8 +7,8 @@ import uuid
 from typing import Any
 
 from hfstack.sandbox import inventory
-from hfstack.sandbox.http_server import Answer, Request, answer_json
 from hfstack.sandbox.keystone.api import MALFORMED, ROUTES, caller, refused
+from hfstack.sandbox.routing import Answer, Request, answer_json
 from hfstack.sandbox.state import ApplicationCredential, Cloud
 
 

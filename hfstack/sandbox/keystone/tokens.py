@@ -6,9 +6,9 @@ import time
 from typing import Any, TypeVar
 
 from hfstack.sandbox import inventory
-from hfstack.sandbox.http_server import Answer, Request, answer_json
 from hfstack.sandbox.inventory import Project, User
 from hfstack.sandbox.keystone.api import MALFORMED, ROUTES, caller, refused, unauthorized
+from hfstack.sandbox.routing import Answer, Request, answer_json
 from hfstack.sandbox.state import Cloud, Token
 
 Named = TypeVar("Named", User, Project)

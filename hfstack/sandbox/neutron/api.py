@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlencode
 
-from hfstack.sandbox.http_server import Answer, HttpError, Request, Routes, answer_json
 from hfstack.sandbox.identity import authenticate, request_id
+from hfstack.sandbox.routing import Answer, HttpError, Request, Routes, answer_json
 from hfstack.sandbox.state import Cloud
 
 ROUTES = Routes()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from hfstack.sandbox import inventory
-from hfstack.sandbox.http_server import Answer, Request, answer_json
 from hfstack.sandbox.neutron.api import ROUTES, Record, body, iso, listed, missing, refused
 from hfstack.sandbox.neutron.networks import own_network
 from hfstack.sandbox.neutron.ports import port_record
+from hfstack.sandbox.routing import Answer, Request, answer_json
 from hfstack.sandbox.state import Cloud, FloatingIP, Port, Token
 
 _ROUTER = inventory.fixed_uuid("router")

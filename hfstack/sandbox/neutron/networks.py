@@ -6,9 +6,9 @@ import uuid
 from dataclasses import replace
 
 from hfstack.sandbox import inventory
-from hfstack.sandbox.http_server import Answer, Request, answer_json
 from hfstack.sandbox.inventory import Network, Subnet
 from hfstack.sandbox.neutron.api import ROUTES, Record, body, listed, missing, one, refused
+from hfstack.sandbox.routing import Answer, Request, answer_json
 from hfstack.sandbox.state import Cloud, Token
 
 _NOBODY = inventory.fixed_hex("project", "admin")

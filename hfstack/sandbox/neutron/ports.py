@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hfstack.sandbox import inventory
-from hfstack.sandbox.http_server import Answer, Request, answer_json
 from hfstack.sandbox.neutron.api import ROUTES, Record, body, iso, listed, missing, one
 from hfstack.sandbox.neutron.networks import own_network
+from hfstack.sandbox.routing import Answer, Request, answer_json
 from hfstack.sandbox.state import Cloud, Port, Server, Token
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hfstack.sandbox import lifecycle
-from hfstack.sandbox.http_server import JSON, Answer, answer_json
 from hfstack.sandbox.inventory import IMAGE_ID, Flavor
 from hfstack.sandbox.lifecycle import PAUSED, RUNNING, SHUTDOWN, Phase
 from hfstack.sandbox.nova import views
 from hfstack.sandbox.nova.api import ROUTES, Call, bad_request, conflict, invalid, policy
 from hfstack.sandbox.nova.creating import check_quota, flavor_by_id, password
+from hfstack.sandbox.routing import JSON, Answer, answer_json
 from hfstack.sandbox.state import Action, Server
 
 

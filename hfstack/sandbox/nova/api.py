@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hfstack.sandbox.http_server import Answer, HttpError, Json, Request, Routes, answer_json
 from hfstack.sandbox.identity import authenticate, plain_error, request_id
 from hfstack.sandbox.lifecycle import Phase
+from hfstack.sandbox.routing import Answer, HttpError, Json, Request, Routes, answer_json
 from hfstack.sandbox.state import Cloud, Server, Token
 
 ROUTES = Routes()

@@ -9,12 +9,12 @@ import uuid
 from dataclasses import dataclass
 
 from hfstack.sandbox import inventory, lifecycle
-from hfstack.sandbox.http_server import Answer, answer_json
 from hfstack.sandbox.inventory import Flavor, Network
 from hfstack.sandbox.lifecycle import Phase
 from hfstack.sandbox.nova import views
 from hfstack.sandbox.nova.api import ROUTES, Call, bad_request, conflict, forbidden, unexpected
 from hfstack.sandbox.nova.schema import Body, check_body
+from hfstack.sandbox.routing import Answer, answer_json
 from hfstack.sandbox.state import Action, Port, Server
 
 NO_HOST = "No valid host was found. "

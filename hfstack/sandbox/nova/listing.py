@@ -7,10 +7,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
-from hfstack.sandbox.http_server import Answer, answer_json
 from hfstack.sandbox.lifecycle import Phase, vm_states_of
 from hfstack.sandbox.nova import views
 from hfstack.sandbox.nova.api import ROUTES, Call, bad_request, forbidden, policy
+from hfstack.sandbox.routing import Answer, answer_json
 from hfstack.sandbox.state import Server
 
 Filters = dict[str, str]

@@ -8,10 +8,10 @@ import uuid
 from typing import Any
 
 from hfstack.sandbox import inventory
-from hfstack.sandbox.http_server import Answer, answer_json
 from hfstack.sandbox.inventory import Flavor
 from hfstack.sandbox.nova import views
 from hfstack.sandbox.nova.api import ROUTES, Call, bad_request, conflict, naive, not_found
+from hfstack.sandbox.routing import Answer, answer_json
 from hfstack.sandbox.state import Keypair, ServerGroup
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from hfstack.sandbox.http_server import JSON, Answer, answer_json
 from hfstack.sandbox.nova import actions, views
 from hfstack.sandbox.nova.api import ROUTES, Call, bad_request, naive, no_instance, not_found, unexpected
 from hfstack.sandbox.nova.schema import check_metadata, check_tags
+from hfstack.sandbox.routing import JSON, Answer, answer_json
 from hfstack.sandbox.state import Server
 
 _EMPTY = [("Content-Type", JSON)]
