@@ -1,7 +1,8 @@
-"""What follows from an answer: facts are recorded, and servers of ours that nobody will use are deleted.
+"""Act on the answer of a poll: record facts, and delete our servers that nobody will use.
 
-What cannot be recorded is a warning in the log, and what cannot be deleted now is tried again by the next poll. Nothing
-is deleted without its reason on record, and no machine is handed over before the end of its request is.
+A fact that cannot be recorded is a warning in the log. A server that cannot be deleted now is deleted by a later poll.
+No failed machine is deleted before its failure is on record, and HostFactory gets no machine before the end of its
+request is on record.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Cleanup:
-    """Records and deletes, after the questions of one request. `cloud` opens the cloud, for what goes with a server."""
+    """Records and deletes for one request. `cloud` opens the cloud, to release floating IPs with their servers."""
 
     def __init__(self, context: Context, cloud: Callable[[], Cloud]) -> None:
         self.context = context
@@ -36,47 +37,50 @@ class Cleanup:
         self.workdir = context.environment.workdir
 
     def polled(self) -> None:
-        """Record that HostFactory knows of a request for machines: it asked."""
+        """Record that HostFactory has polled a request for machines: it knows the request."""
         self.is_recorded(partial(write_polled, self.workdir, self.request_id, self.context.now()))
 
     def of_acquire(
-        self, nova: Nova, asked: AcquireRequest, records: Iterable[Server], found: RequestStatus
+        self, nova: Nova, request: AcquireRequest, records: Iterable[Server], answer: RequestStatus
     ) -> RequestStatus:
-        """Record and delete the machines that failed; returns the answer."""
+        """Record and delete the machines that failed; return the answer."""
         provider, records = self.context.environment.provider, list(records)
         reasons = {
             failed.machine_id: failed.message
-            for failed in deletion.of_acquire(self.request_id, provider, asked, records, found["machines"])
+            for failed in deletion.of_acquire(self.request_id, provider, request, records, answer["machines"])
             if self.is_recorded(partial(write_failed, self.workdir, self.request_id, failed))
         }
-        replaced = deletion.replaced(self.request_id, provider, asked, records)
-        reasons |= dict.fromkeys(replaced, "it found no host, and another was asked for")
-        # the floating IP of a server that was replaced is that of the other
-        owners = [one for one in records if one["id"] not in asked.replaced]
-        told = self.delete(nova, reasons, owners, found)
-        if self.ended(asked, found):
-            return told
-        # housekeeping takes a request that neither was polled nor has ended, on record, for one that HostFactory never
-        # learned of: machines are handed over only when the end is on record
-        return {**told, "status": "running", "message": "this cannot be recorded in the work directory: see the log"}
+        replaced = deletion.replaced(self.request_id, provider, request, records)
+        reasons |= dict.fromkeys(replaced, "it found no host and was replaced")
+        # a server that was replaced has left its floating IP to the other server
+        owners = [record for record in records if record["id"] not in request.replaced]
+        answer = self.delete(nova, reasons, owners, answer)
+        if self.ended(request, answer):
+            return answer
+        # if a record shows neither a poll nor an end, housekeeping concludes that HostFactory never learned of the
+        # request, and deletes its servers: so machines are handed over only when the end is on record
+        return {**answer, "status": "running", "message": "this cannot be recorded in the work directory: see the log"}
 
-    def of_return(self, nova: Nova, asked: ReturnRequest, seen: LookedUp, found: RequestStatus) -> RequestStatus:
-        """Record which machines are gone, and ask again for the deletion of those that live; returns the answer."""
+    def of_return(self, nova: Nova, request: ReturnRequest, seen: LookedUp, answer: RequestStatus) -> RequestStatus:
+        """Record which machines are gone, and delete again those that are not; return the answer."""
         now = self.context.now()
-        for server_id, how in deletion.gone(asked, seen).items():
+        for server_id, how in deletion.gone(request, seen).items():
             self.is_recorded(partial(write_gone, self.workdir, self.request_id, server_id, how, now))
-        stuck = deletion.of_return(self.context.environment.provider, asked, seen, now)
-        records = [one for one in seen.values() if one]
-        told = self.delete(nova, dict.fromkeys(stuck, "it was given back"), records, found)
-        self.ended(asked, found)
-        return told
+        stuck = deletion.of_return(self.context.environment.provider, request, seen, now)
+        records = [record for record in seen.values() if record]
+        answer = self.delete(nova, dict.fromkeys(stuck, "HostFactory returned it"), records, answer)
+        self.ended(request, answer)
+        return answer
 
     def delete(
-        self, nova: Nova, reasons: Mapping[str, str], records: Sequence[Server], found: RequestStatus
+        self, nova: Nova, reasons: Mapping[str, str], records: Sequence[Server], answer: RequestStatus
     ) -> RequestStatus:
-        """Delete servers by their ids, with the floating IPs of `records`; returns the answer, with any trouble."""
+        """Delete servers by their ids, with their floating IPs; return the answer, which names any trouble.
+
+        `records` are these servers and the others of their request.
+        """
         if not reasons:
-            return found
+            return answer
         outcomes, trouble = nova.delete_all(reasons)
         for server_id, outcome in outcomes.items():
             self.log.info(f"asked Nova to delete {server_id} ({outcome.value}): {reasons[server_id]}")
@@ -85,21 +89,21 @@ class Cleanup:
 
             release_going(self.cloud(), records, outcomes)
         if trouble is None:
-            return found
-        words = f"a server could not be deleted: {explain(trouble)}"
-        return {**found, "message": f"{found['message']}; {words}" if found["message"] else words}
+            return answer
+        message = f"a server could not be deleted: {explain(trouble)}"
+        return {**answer, "message": f"{answer['message']}; {message}" if answer["message"] else message}
 
-    def ended(self, asked: AcquireRequest | ReturnRequest, found: RequestStatus) -> bool:
-        """Record that a request was answered as over; `False` if it is, and that cannot be recorded."""
-        if asked.ended or found["status"] == "running":
+    def ended(self, request: AcquireRequest | ReturnRequest, answer: RequestStatus) -> bool:
+        """Record the end of a request that is complete; return `False` if it cannot be recorded."""
+        if request.ended or answer["status"] == "running":
             return True
-        ids = [machine["machineId"] for machine in found["machines"]]
+        ids = [machine["machineId"] for machine in answer["machines"]]
         return self.is_recorded(
-            partial(write_ended, self.workdir, self.request_id, found["status"], ids, self.context.now())
+            partial(write_ended, self.workdir, self.request_id, answer["status"], ids, self.context.now())
         )
 
     def is_recorded(self, write: Callable[[], bool]) -> bool:
-        """Record a fact unless it is on record already; `False`, with a warning in the log, if that fails."""
+        """Record a fact, if it is not on record; return `False`, and log a warning, if that fails."""
         try:
             write()
         except FactsUnwritable as error:

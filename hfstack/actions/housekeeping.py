@@ -1,4 +1,4 @@
-"""Clears away what nobody will use, after getReturnRequests has its answer."""
+"""Remove what nobody will use, once getReturnRequests has its answer."""
 
 from __future__ import annotations
 
@@ -21,74 +21,77 @@ if TYPE_CHECKING:
 
 
 class Housekeeping:
-    """Deletes servers that nobody will use, releases floating IPs, and removes old records, as far as it can."""
+    """Deletes servers and floating IPs that nobody will use, and old records, as far as it can."""
 
-    def __init__(self, context: Context, cloud: Cloud, nova: Nova, stored: Sequence[RecordedRequest]) -> None:
+    def __init__(self, context: Context, cloud: Cloud, nova: Nova, recorded: Sequence[RecordedRequest]) -> None:
         self.context = context
         self.cloud = cloud
         self.nova = nova
-        self.stored = stored
+        self.recorded = recorded
         self.patience = Patience(
             2 * full_timeout(context.environment, context.settings.actionTimeout),
             context.settings.unpolledTimeout,
             context.settings.historyDays * DAY,
         )
 
-    def tidy(self, seen: Mapping[str, Server | None]) -> None:
-        """Tidy up; `seen` is what Nova said of all servers that are listed or known."""
+    def clean_up(self, seen: Mapping[str, Server | None]) -> None:
+        """Clean up; `seen` is Nova's answer for every server that is listed or known."""
         alive = [server for server in seen.values() if server]
         now = self.context.now()
-        found = leftovers.leftovers(self.stored, alive, self.context.environment.provider, now, self.patience)
-        reasons = {str(one.server["id"]): one for one in found if self.is_recorded(one)}
-        outcomes, trouble = self.nova.delete_all(reasons) if reasons else ({}, None)
+        found = leftovers.leftovers(self.recorded, alive, self.context.environment.provider, now, self.patience)
+        to_delete = {str(leftover.server["id"]): leftover for leftover in found if self.is_recorded(leftover)}
+        outcomes, trouble = self.nova.delete_all(to_delete) if to_delete else ({}, None)
         for server_id, outcome in outcomes.items():
-            one = reasons[server_id]
-            self.context.log.info(f"{one.request_id}: asked Nova to delete {server_id} ({outcome.value}): {one.reason}")
+            request_id, reason = to_delete[server_id].request_id, to_delete[server_id].reason
+            self.context.log.info(f"{request_id}: asked Nova to delete {server_id} ({outcome.value}): {reason}")
         if trouble is not None:
             self.context.log.warning(f"a server could not be deleted: {explain(trouble)}")
         if outcomes:
-            # this command is asked often, and hardly ever deletes
+            # HostFactory calls this command often, and it hardly ever deletes
             from hfstack.actions.floating_ips import release_going
 
             release_going(self.cloud, alive, outcomes)
-        taken_for = self.release_abandoned(alive, now)
-        history = leftovers.history(self.stored, alive, now, self.patience)
-        self.forget([request_id for request_id in history if request_id not in taken_for])
+        keep = self.release_abandoned(alive, now)
+        history = leftovers.history(self.recorded, alive, now, self.patience)
+        self.forget([request_id for request_id in history if request_id not in keep])
 
     def release_abandoned(self, alive: Sequence[Server], now: float) -> set[str]:
         """Release the floating IPs that no server waits for.
 
-        Returns the requests whose floating IPs may be there still: without its record, nothing shows one to be ours.
+        Returns the requests whose floating IPs may still exist. Only the record of a request shows that they are ours.
         """
         provider = self.context.environment.provider
-        owned = leftovers.owners(self.stored, provider)
+        owned = leftovers.owners(self.recorded, provider)
         if not owned:
             return set()
         try:
             neutron = self.cloud.neutron()
             shown = neutron.floating_ips_of({owner.request.floating_network for owner in owned.values()})
-            doomed = leftovers.abandoned(shown, owned, alive, provider, now, self.patience)
-            # a server in such a cell is not seen, and its floating IP may lead nowhere yet
-            if doomed and not self.nova.has_cell_down():
-                neutron.release(doomed)
+            unused = leftovers.abandoned(shown, owned, alive, provider, now, self.patience)
+            # a server in a cell that is down is not seen, and its floating IP may not be attached yet
+            if unused and not self.nova.has_cell_down():
+                neutron.release(unused)
         except CloudTrouble as trouble:
-            self.context.log.warning(f"floating IPs that nobody uses could not be released: {explain(trouble)}")
+            self.context.log.warning(f"unused floating IPs could not be released: {explain(trouble)}")
             return {owner.request_id for owner in owned.values()}
-        return {owned[one.description].request_id for one in shown if one.description in owned}
+        descriptions = {floating_ip.description for floating_ip in shown}
+        return {owner.request_id for description, owner in owned.items() if description in descriptions}
 
-    def is_recorded(self, one: Leftover) -> bool:
-        """Have it on record why a server is deleted, where that is wanted; `False`, with a warning, if it cannot be."""
-        if not one.key:
+    def is_recorded(self, leftover: Leftover) -> bool:
+        """Record why a server is deleted, if needed; return `False`, and log a warning, if that fails."""
+        if not leftover.key:
             return True
         try:
-            write_failed(self.context.environment.workdir, one.request_id, leftovers.failure(one, self.context.now()))
+            write_failed(
+                self.context.environment.workdir, leftover.request_id, leftovers.failure(leftover, self.context.now())
+            )
         except FactsUnwritable as error:
             self.context.log.warning(str(error))
             return False
         return True
 
     def forget(self, request_ids: Sequence[str]) -> None:
-        """Remove what is recorded of requests, unless servers may be hidden by a cell that is down."""
+        """Remove the records of requests, unless a cell that is down may hide their servers."""
         try:
             if not request_ids or self.nova.has_cell_down():
                 return
@@ -101,4 +104,4 @@ class Housekeeping:
             except FactsUnwritable as error:
                 self.context.log.warning(str(error))
             else:
-                self.context.log.info(f"{request_id}: what was recorded of it is older than historyDays, and removed")
+                self.context.log.info(f"{request_id}: its record is older than historyDays and was removed")

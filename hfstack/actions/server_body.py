@@ -1,7 +1,7 @@
-"""From a template to the server that Nova is asked for. Pure: ids are resolved, names are planned.
+"""Build the body of `POST /servers` from a template. Pure: names are planned and ids resolved before.
 
-Every server carries what makes it ours and its request's from the moment Nova knows of it: the tags are what is looked
-for and verified, the metadata is for people, and for tools that cannot list tags.
+Every server carries our tags and metadata from its creation. hfstack finds and verifies its servers by the tags; the
+metadata is for people, and for tools that cannot list tags.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hfstack.rules import server_record
 
 
 class Resolved(NamedTuple):
-    """What the template's names stand for in the cloud; of its flavors and zones, those of this attempt."""
+    """The ids of what the template names; of its flavors and zones, the one of this attempt."""
 
     image: str
     flavor: str
@@ -28,7 +28,7 @@ class Resolved(NamedTuple):
     zone: str | None = None
     """`None` lets the cloud choose."""
     floating_network: str | None = None
-    """The network that each machine gets a floating IP of."""
+    """The network that the floating IPs come from; `None` if the machines get none."""
 
 
 def server_body(
@@ -42,8 +42,8 @@ def server_body(
 ) -> dict[str, Any]:
     """Return the JSON document of `POST /servers` at microversion 2.79 for one machine.
 
-    Networks are always given: Nova makes the ports, and takes them away with the server. Raises `ConfigError` for a
-    provider's name that no tag can carry, and `InputError` for what LSF adds and Nova does not take.
+    It always names networks: Nova creates the ports, and deletes them with the server. Raises `ConfigError` for a
+    provider name that cannot be a tag, and `InputError` for data of LSF that Nova would refuse.
     """
     added = variables(wanted)
     ours = server_record.metadata(
@@ -76,21 +76,21 @@ def server_body(
 
 
 def variables(wanted: MachineRequest) -> dict[str, str]:
-    """Return what LSF wants the machines to know, as metadata. Raises `InputError`."""
-    found = {"rc_account": wanted.rc_account} if wanted.rc_account else {}
+    """Return the variables that LSF passes to the machines, as metadata. Raises `InputError`."""
+    values = {"rc_account": wanted.rc_account} if wanted.rc_account else {}
     for key, value in wanted.user_data.items():
-        found[key] = value if isinstance(value, str) else json.dumps(value)
-    for key, text in found.items():
+        values[key] = value if isinstance(value, str) else json.dumps(value)
+    for key, text in values.items():
         if not METADATA_KEY.match(key) or key.startswith("hf_") or len(text) > 255:
             raise InputError(
                 f"userData.{key[:40]}: wanted a name of letters, digits and -_:. that does not begin with hf_, and a "
                 "value of at most 255 characters: it becomes metadata of the servers"
             )
-    return found
+    return values
 
 
 def boot_volume(volume: BootVolume, image: str) -> dict[str, Any]:
-    """Return the volume that Nova makes of the image. Such a server has no image of its own."""
+    """Return the volume that Nova creates from the image. Such a server has no image of its own."""
     mapping = {
         "boot_index": 0,
         "uuid": image,
@@ -103,11 +103,11 @@ def boot_volume(volume: BootVolume, image: str) -> dict[str, Any]:
 
 
 def encoded(template: Template, text: str) -> str:
-    """Return user data as Nova wants it. Raises `InputError` if LSF's variables make it too long."""
-    found = user_data.encode(text)
-    if len(found) > user_data.MAX_ENCODED:
+    """Return the user data in base64. Raises `InputError` if LSF's variables make it too long."""
+    encoded_text = user_data.encode(text)
+    if len(encoded_text) > user_data.MAX_ENCODED:
         raise InputError(
-            f"userData: with it, that of template {template.templateId} has {len(found)} characters in base64, "
+            f"userData: with it, that of template {template.templateId} has {len(encoded_text)} characters in base64, "
             f"wanted at most {user_data.MAX_ENCODED}: Nova's limit"
         )
-    return found
+    return encoded_text

@@ -45,7 +45,7 @@ def run(document: object, name: str, context: Context) -> schema.ReturnRequestsD
     found = reclaim.to_return(known, seen, context.environment.provider, context.settings.reclaimedStates)
     message = f"{len(found)} of {len(known)} machines are to be given back"
     context.log.info(message + "".join(f"; {one['machineId']} in {one['gracePeriod']} s" for one in found))
-    Housekeeping(context, cloud, nova, stored).tidy(seen)
+    Housekeeping(context, cloud, nova, stored).clean_up(seen)
     return {"status": "complete", "message": message, "requests": found}
 
 

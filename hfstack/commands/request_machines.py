@@ -61,12 +61,12 @@ def run(document: object, name: str, context: Context) -> schema.RequestAnswer:
         context.now(), context.settings.requestTimeout, tuple(map(Planned, names)), floating_network=network
     )
     write_acquire_asked(context.environment.workdir, context.request_id, request, template.templateId)
-    maker = ServerCreator(nova, context)
-    made = make_addressed(cloud, maker, network, alternatives) if network else maker.make(alternatives)
+    creator = ServerCreator(nova, context)
+    made = make_addressed(cloud, creator, network, alternatives) if network else creator.create(alternatives)
     if any(one.code == "BadRequest" for one in made):
         resolver.names.drop()
     machines = [Planned(one.name, one.machine_id, one.message) for one in made]
-    write_created(context.environment.workdir, context.request_id, machines, maker.replaced)
+    write_created(context.environment.workdir, context.request_id, machines, creator.replaced)
     return summed_up(made, context)
 
 
@@ -107,13 +107,13 @@ def check_room(nova: Nova, template: Template, count: int, provider: str) -> Non
 
 
 def make_addressed(
-    cloud: Cloud, maker: ServerCreator, network: str, alternatives: Sequence[Documents]
+    cloud: Cloud, creator: ServerCreator, network: str, alternatives: Sequence[Documents]
 ) -> list[Created]:
     """Have machines made that each have a floating IP, taken before the server is asked for; in the names' order."""
     names = list(alternatives[0])
     refused = floating_ips.take(cloud, network, names)
     addressed = [{name: one[name] for name in names if name not in refused} for one in alternatives]
-    made = {one.name: one for one in maker.make(addressed)}
+    made = {one.name: one for one in creator.create(addressed)}
     floating_ips.give_back(cloud, [one.name for one in made.values() if one.message])
     made |= {name: Created(name, message=str(refusal), code=refusal.code) for name, refusal in refused.items()}
     return [made[name] for name in names]

@@ -227,7 +227,7 @@ def test_history_goes(call: Call, site: Site, cloud: Cloud) -> None:
     cloud.servers = []
     call()
     assert sorted(path.name for path in (site.work / "requests").iterdir()) == ["notes", "req-new"]
-    assert f"{REQUEST}: what was recorded of it is older than historyDays, and removed" in site.logged()
+    assert f"{REQUEST}: its record is older than historyDays and was removed" in site.logged()
 
 
 def test_a_record_that_cannot_be_removed_is_a_warning(call: Call, site: Site, cloud: Cloud) -> None:

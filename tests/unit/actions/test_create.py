@@ -1,4 +1,4 @@
-"""The template's alternatives: another flavor or zone where there is no valid host, and never a second POST for one."""
+"""The template's alternatives: if there is no valid host, another flavor or zone; never a second POST for one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NO_HOST = {"message": "No valid host was found. There are not enough hosts avail
 
 
 class Scheduled:
-    """A Nova that has room in some flavors alone, and takes a few looks to find that out."""
+    """A Nova that has room only in some flavors, and takes a few looks to find out."""
 
     def __init__(self, room: dict[str, int], looks: int = 2) -> None:
         self.room = room
@@ -31,7 +31,7 @@ class Scheduled:
         self.list_trouble: CloudTrouble | None = None
         self.delete_trouble: CloudTrouble | None = None
         self.lost: set[tuple[str, str]] = set()
-        """POSTs, as (name, flavor), that are carried out, and of which the answer is lost."""
+        """POSTs, as (name, flavor), that Nova carries out and whose answers are lost."""
 
     def create(self, document: dict[str, Any]) -> str:
         name, flavor = document["name"], document["flavor"]
@@ -77,8 +77,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def maker(environment: Environment, log: Log, clock: Clock) -> Callable[[Scheduled], ServerCreator]:
-    """Make a maker with 240 seconds of a clock that only sleeping moves, one POST at a time."""
+def new_creator(environment: Environment, log: Log, clock: Clock) -> Callable[[Scheduled], ServerCreator]:
+    """Return what makes a creator: 240 seconds of a clock that only sleeping moves, one POST at a time."""
     settings = Settings(createConcurrency=1)
     budget = Budget(240, clock.monotonic, clock.sleep)
     context = Context(environment, settings, {}, log, budget).for_request(REQUEST)
@@ -89,76 +89,78 @@ def documents(names: list[str], *flavors: str) -> list[dict[str, dict[str, str]]
     return [{name: {"name": name, "flavor": flavor} for name in names} for flavor in flavors]
 
 
-def test_the_first_flavor_that_has_room_is_taken_by_each_machine(maker: Callable[[Scheduled], ServerCreator]) -> None:
+def test_the_first_flavor_that_has_room_is_taken_by_each_machine(
+    new_creator: Callable[[Scheduled], ServerCreator],
+) -> None:
     nova = Scheduled({"big": 0, "middle": 1, "small": 9})
-    made = maker(nova)
-    found = made.make(documents(["a", "b", "c"], "big", "middle", "small"))
+    creator = new_creator(nova)
+    found = creator.create(documents(["a", "b", "c"], "big", "middle", "small"))
     assert [one.name for one in found] == ["a", "b", "c"]
     assert [nova.servers[one.machine_id]["flavor"] for one in found] == ["middle", "small", "small"]
-    assert made.replaced == nova.deleted == ["id-1", "id-2", "id-3", "id-5", "id-6"]
-    assert len(set(nova.posts)) == len(nova.posts) == 8, "each machine is asked for once in each flavor"
+    assert creator.replaced == nova.deleted == ["id-1", "id-2", "id-3", "id-5", "id-6"]
+    assert len(set(nova.posts)) == len(nova.posts) == 8, "each machine is requested once in each flavor"
 
 
-def test_where_all_found_hosts_nothing_else_is_tried(maker: Callable[[Scheduled], ServerCreator]) -> None:
+def test_where_all_found_hosts_nothing_else_is_tried(new_creator: Callable[[Scheduled], ServerCreator]) -> None:
     nova = Scheduled({"big": 2, "small": 9})
-    found = maker(nova).make(documents(["a", "b"], "big", "small"))
+    found = new_creator(nova).create(documents(["a", "b"], "big", "small"))
     assert nova.posts == [("a", "big"), ("b", "big")]
     assert {one.machine_id for one in found} == set(nova.servers)
 
 
-def test_the_last_flavor_is_not_waited_for(maker: Callable[[Scheduled], ServerCreator], clock: Clock) -> None:
+def test_the_last_flavor_is_not_waited_for(new_creator: Callable[[Scheduled], ServerCreator], clock: Clock) -> None:
     nova = Scheduled({"big": 0})
-    (found,) = maker(nova).make(documents(["a"], "big"))
+    (found,) = new_creator(nova).create(documents(["a"], "big"))
     assert found.machine_id == "id-1"
     assert (clock.slept, nova.deleted) == ([], [])
 
 
-def test_an_unavailable_zone_is_passed_over(maker: Callable[[Scheduled], ServerCreator]) -> None:
+def test_an_unavailable_zone_is_passed_over(new_creator: Callable[[Scheduled], ServerCreator]) -> None:
     nova = Scheduled({"there": 1})
-    (found,) = maker(nova).make(documents(["a"], "closed", "there"))
+    (found,) = new_creator(nova).create(documents(["a"], "closed", "there"))
     assert (found.machine_id, found.message, nova.deleted) == ("id-2", "", [])
 
 
-def test_a_refusal_of_the_last_one_stands(maker: Callable[[Scheduled], ServerCreator]) -> None:
-    (found,) = maker(Scheduled({})).make(documents(["a"], "closed", "closed too"))
+def test_a_refusal_of_the_last_one_stands(new_creator: Callable[[Scheduled], ServerCreator]) -> None:
+    (found,) = new_creator(Scheduled({})).create(documents(["a"], "closed", "closed too"))
     assert (found.machine_id, found.code) == ("", ZONE_UNAVAILABLE)
 
 
 def test_the_scheduler_is_waited_for_a_minute_at_the_most(
-    maker: Callable[[Scheduled], ServerCreator], clock: Clock
+    new_creator: Callable[[Scheduled], ServerCreator], clock: Clock
 ) -> None:
     nova = Scheduled({"big": 0, "small": 9}, looks=10_000)
-    (found,) = maker(nova).make(documents(["a"], "big", "small"))
+    (found,) = new_creator(nova).create(documents(["a"], "big", "small"))
     assert (found.machine_id, nova.posts) == ("id-1", [("a", "big")])
     assert 60 <= sum(clock.slept) < 62
 
 
 @pytest.mark.parametrize("looks", [1, 2])
 def test_an_answer_that_was_lost_is_no_reason_to_ask_twice(
-    maker: Callable[[Scheduled], ServerCreator], looks: int
+    new_creator: Callable[[Scheduled], ServerCreator], looks: int
 ) -> None:
     nova = Scheduled({"big": 0, "small": 1}, looks)
     nova.lost = {("a", "small")}
-    (found,) = maker(nova).make(documents(["a"], "big", "small"))
+    (found,) = new_creator(nova).create(documents(["a"], "big", "small"))
     assert (found.machine_id, nova.posts) == ("id-2", [("a", "big"), ("a", "small")])
 
 
 def test_without_a_list_nothing_is_replaced(
-    maker: Callable[[Scheduled], ServerCreator], logged: Callable[[], str]
+    new_creator: Callable[[Scheduled], ServerCreator], logged: Callable[[], str]
 ) -> None:
     nova = Scheduled({"big": 0, "small": 9})
     nova.list_trouble = CloudTrouble("Nova is in trouble: 503")
-    (found,) = maker(nova).make(documents(["a"], "big", "small"))
+    (found,) = new_creator(nova).create(documents(["a"], "big", "small"))
     assert (found.machine_id, nova.deleted) == ("id-1", [])
-    assert "it cannot be told whether the servers found hosts: Nova is in trouble: 503" in logged()
+    assert "cannot find out whether the servers found hosts: Nova is in trouble: 503" in logged()
 
 
 def test_what_cannot_be_deleted_is_left_to_the_polls(
-    maker: Callable[[Scheduled], ServerCreator], logged: Callable[[], str]
+    new_creator: Callable[[Scheduled], ServerCreator], logged: Callable[[], str]
 ) -> None:
     nova = Scheduled({"big": 0, "small": 1})
     nova.delete_trouble = CloudTrouble("Nova is in trouble: 503")
-    made = maker(nova)
-    (found,) = made.make(documents(["a"], "big", "small"))
-    assert (found.machine_id, made.replaced) == ("id-2", ["id-1"])
+    creator = new_creator(nova)
+    (found,) = creator.create(documents(["a"], "big", "small"))
+    assert (found.machine_id, creator.replaced) == ("id-2", ["id-1"])
     assert "a server without a host could not be deleted: Nova is in trouble: 503" in logged()
