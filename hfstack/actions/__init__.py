@@ -1,1 +1,1 @@
-"""What takes several steps with effects: servers created, floating IPs attached, servers and records removed."""
+"""Steps with effects: create servers, attach floating IPs, delete servers, remove old records."""

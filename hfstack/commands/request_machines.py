@@ -114,7 +114,7 @@ def make_addressed(
     refused = floating_ips.take(cloud, network, names)
     addressed = [{name: one[name] for name in names if name not in refused} for one in alternatives]
     made = {one.name: one for one in creator.create(addressed)}
-    floating_ips.give_back(cloud, [one.name for one in made.values() if one.message])
+    floating_ips.release_refused(cloud, [one.name for one in made.values() if one.message])
     made |= {name: Created(name, message=str(refusal), code=refusal.code) for name, refusal in refused.items()}
     return [made[name] for name in names]
 

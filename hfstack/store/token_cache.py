@@ -75,7 +75,7 @@ def save(
         return
     try:
         files = list(files)
-        if any(CHANGED(one) > began for one in files if os.path.exists(one)):
+        if any(CHANGED(file) > began for file in files if os.path.exists(file)):
             return  # this call may have read the file as it was before
         document = {"key": key(environment, env, files), "made": began, "files": files, "known": known._asdict()}
     except OSError:
@@ -132,7 +132,7 @@ def key(environment: Environment, env: Mapping[str, str], files: Iterable[str]) 
     It includes the working directory only if one of the files has a relative path.
     """
     files = list(files)
-    states = [[one, *identity(one)] for one in files]
+    states = [[path, *identity(path)] for path in files]
     where = [env.get(name) for name in PLACES]
     folder = "" if all(map(os.path.isabs, files)) else os.getcwd()
     return [__version__, environment.provider, environment.confdir, folder, where, digest(env), states]
@@ -152,9 +152,11 @@ def digest(env: Mapping[str, str]) -> str:
 
     A digest, because they may hold passwords.
     """
-    found = sorted(f"{name}={env[name]}" for name in env if name.startswith("OS_") or name.lower().endswith("_proxy"))
-    if not found:
+    variables = sorted(
+        f"{name}={env[name]}" for name in env if name.startswith("OS_") or name.lower().endswith("_proxy")
+    )
+    if not variables:
         return ""
     import hashlib
 
-    return hashlib.sha256("\0".join(found).encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256("\0".join(variables).encode("utf-8", "surrogateescape")).hexdigest()

@@ -89,7 +89,7 @@ def documents(names: list[str], *flavors: str) -> list[dict[str, dict[str, str]]
     return [{name: {"name": name, "flavor": flavor} for name in names} for flavor in flavors]
 
 
-def test_the_first_flavor_that_has_room_is_taken_by_each_machine(
+def test_each_machine_gets_the_first_flavor_that_has_room(
     new_creator: Callable[[Scheduled], ServerCreator],
 ) -> None:
     nova = Scheduled({"big": 0, "middle": 1, "small": 9})
@@ -101,7 +101,7 @@ def test_the_first_flavor_that_has_room_is_taken_by_each_machine(
     assert len(set(nova.posts)) == len(nova.posts) == 8, "each machine is requested once in each flavor"
 
 
-def test_where_all_found_hosts_nothing_else_is_tried(new_creator: Callable[[Scheduled], ServerCreator]) -> None:
+def test_if_all_servers_found_hosts_nothing_else_is_tried(new_creator: Callable[[Scheduled], ServerCreator]) -> None:
     nova = Scheduled({"big": 2, "small": 9})
     found = new_creator(nova).create(documents(["a", "b"], "big", "small"))
     assert nova.posts == [("a", "big"), ("b", "big")]
@@ -115,18 +115,18 @@ def test_the_last_flavor_is_not_waited_for(new_creator: Callable[[Scheduled], Se
     assert (clock.slept, nova.deleted) == ([], [])
 
 
-def test_an_unavailable_zone_is_passed_over(new_creator: Callable[[Scheduled], ServerCreator]) -> None:
+def test_an_unavailable_zone_is_skipped(new_creator: Callable[[Scheduled], ServerCreator]) -> None:
     nova = Scheduled({"there": 1})
     (found,) = new_creator(nova).create(documents(["a"], "closed", "there"))
     assert (found.machine_id, found.message, nova.deleted) == ("id-2", "", [])
 
 
-def test_a_refusal_of_the_last_one_stands(new_creator: Callable[[Scheduled], ServerCreator]) -> None:
+def test_a_refusal_of_the_last_alternative_is_final(new_creator: Callable[[Scheduled], ServerCreator]) -> None:
     (found,) = new_creator(Scheduled({})).create(documents(["a"], "closed", "closed too"))
     assert (found.machine_id, found.code) == ("", ZONE_UNAVAILABLE)
 
 
-def test_the_scheduler_is_waited_for_a_minute_at_the_most(
+def test_hfstack_waits_for_the_scheduler_at_most_a_minute(
     new_creator: Callable[[Scheduled], ServerCreator], clock: Clock
 ) -> None:
     nova = Scheduled({"big": 0, "small": 9}, looks=10_000)
@@ -136,7 +136,7 @@ def test_the_scheduler_is_waited_for_a_minute_at_the_most(
 
 
 @pytest.mark.parametrize("looks", [1, 2])
-def test_an_answer_that_was_lost_is_no_reason_to_ask_twice(
+def test_a_lost_answer_is_no_reason_for_a_second_post(
     new_creator: Callable[[Scheduled], ServerCreator], looks: int
 ) -> None:
     nova = Scheduled({"big": 0, "small": 1}, looks)

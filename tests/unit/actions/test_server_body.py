@@ -1,4 +1,4 @@
-"""From a template to the body of `POST /servers`."""
+"""The body of `POST /servers`, from a template."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def body(
     )
 
 
-def test_without_more_it_says_who_and_where_it_is() -> None:
+def test_a_minimal_template_gives_a_minimal_body() -> None:
     assert body() == {
         "server": {
             "name": "hf-33e9ed03-2",
@@ -48,7 +48,7 @@ def test_without_more_it_says_who_and_where_it_is() -> None:
     }
 
 
-def test_a_server_that_is_to_have_a_floating_ip_says_so() -> None:
+def test_the_metadata_name_the_network_of_the_floating_ip() -> None:
     metadata = body(RESOLVED._replace(floating_network="net-ext"))["server"]["metadata"]
     assert metadata == {**body()["server"]["metadata"], "hf_floating_network": "net-ext"}
 
@@ -66,7 +66,7 @@ def test_a_server_that_is_to_have_a_floating_ip_says_so() -> None:
         pytest.param({"configDrive": False, "userData": ""}, {}, {}, id="nothing"),
     ],
 )
-def test_what_a_template_says_more(changes: dict[str, Any], resolved: dict[str, Any], added: dict[str, Any]) -> None:
+def test_optional_keys_of_a_template(changes: dict[str, Any], resolved: dict[str, Any], added: dict[str, Any]) -> None:
     assert body(RESOLVED._replace(**resolved), **changes)["server"] == {**body()["server"], **added}
 
 
@@ -78,9 +78,7 @@ def test_what_a_template_says_more(changes: dict[str, Any], resolved: dict[str, 
         pytest.param({"size": 20, "deleteOnTermination": False}, {"delete_on_termination": False}, id="kept"),
     ],
 )
-def test_a_boot_volume_is_made_of_the_image_which_the_server_then_lacks(
-    volume: dict[str, Any], more: dict[str, Any]
-) -> None:
+def test_with_a_boot_volume_the_server_has_no_image(volume: dict[str, Any], more: dict[str, Any]) -> None:
     server = body(bootVolume=volume)["server"]
     mapping = {
         "boot_index": 0,
@@ -132,12 +130,12 @@ def test_lsf_s_user_data_and_account_become_metadata_and_variables() -> None:
 @pytest.mark.parametrize(
     "added", [{"hf_count": "9"}, {"": "x"}, {"a/b": "x"}, {"a": "x" * 256}, {"a": ["x" * 256]}], ids=str
 )
-def test_what_nova_or_hfstack_do_not_take_is_refused(added: dict[str, object]) -> None:
+def test_metadata_that_nova_or_hfstack_would_refuse_are_an_error(added: dict[str, object]) -> None:
     with pytest.raises(InputError, match=r"^userData\..*it becomes metadata of the servers$"):
         body(wanted=MachineRequest("small", 1, "", added))
 
 
-def test_variables_that_make_the_user_data_too_long_are_refused() -> None:
+def test_variables_that_make_the_user_data_too_long_are_an_error() -> None:
     wanted = MachineRequest("small", 1, "", {"a": "b"})
     with pytest.raises(
         InputError, match=r"that of template small has 655.. characters in base64, wanted at most 65535"
@@ -149,7 +147,7 @@ def test_variables_that_make_the_user_data_too_long_are_refused() -> None:
 
 
 @pytest.mark.parametrize("provider", ["", "a/b", "a,b", "x" * 57])
-def test_a_provider_that_no_tag_can_carry_is_refused(provider: str) -> None:
+def test_a_provider_name_that_cannot_be_a_tag_is_an_error(provider: str) -> None:
     with pytest.raises(ConfigError, match=r"^HF_PROVIDER_NAME is '"):
         body(provider=provider)
 
@@ -160,7 +158,7 @@ TAGS = st.lists(st.from_regex(r"[a-z :.]{1,60}", fullmatch=True), max_size=47, u
 @given(
     tags=TAGS, metadata=st.dictionaries(st.from_regex(r"[a-zA-Z0-9_:. -]{1,9}", fullmatch=True), st.text(max_size=9))
 )
-def test_whatever_a_template_says_a_server_is_ours(tags: list[str], metadata: dict[str, str]) -> None:
+def test_every_template_gives_a_server_that_is_ours(tags: list[str], metadata: dict[str, str]) -> None:
     own_tags = [tag for tag in tags if not tag.startswith(("hf", "hostfactory"))]
     own_metadata = {key: value for key, value in metadata.items() if not key.startswith("hf_")}
     server = body(tags=own_tags, metadata=own_metadata)["server"]

@@ -1,4 +1,4 @@
-"""The folder of facts: nothing recorded is one thing, something that cannot be read is another."""
+"""Reading records: a record that is missing and a record that is unreadable are different."""
 
 from __future__ import annotations
 
@@ -72,73 +72,73 @@ def unreadable_return(workdir: Path) -> str:
 
 
 @pytest.mark.parametrize("request_id", [REQUEST.upper(), REQUEST.replace("req", "Req"), f"{REQUEST}.", f".{REQUEST}"])
-def test_an_id_that_some_file_systems_take_for_another_has_no_folder(tmp_path: Path, request_id: str) -> None:
+def test_an_id_that_some_file_systems_confuse_with_another_has_no_folder(tmp_path: Path, request_id: str) -> None:
     record(tmp_path, request_id, asked=ASKED)
     assert load_acquire(str(tmp_path), request_id) is None
 
 
-def test_a_request_knows_what_was_asked_and_what_each_post_answered(tmp_path: Path) -> None:
+def test_the_record_holds_the_request_and_novas_answers(tmp_path: Path) -> None:
     record(tmp_path, REQUEST, asked=ASKED, created=CREATED)
     assert load_acquire(str(tmp_path), REQUEST) == AcquireRequest(
         CREATED_AT + 0.5, 900, (Planned("hf-1", server_id(1), ""), Planned("hf-2", "", "Quota exceeded"))
     )
 
 
-def test_a_request_whose_posts_are_under_way_knows_its_plan(tmp_path: Path) -> None:
+def test_before_novas_answers_the_record_holds_the_plan(tmp_path: Path) -> None:
     record(tmp_path, REQUEST, asked=ASKED)
     assert load_acquire(str(tmp_path), REQUEST) == AcquireRequest(
         CREATED_AT + 0.5, 900, (Planned("hf-1"), Planned("hf-2"))
     )
 
 
-def test_a_request_knows_which_servers_were_replaced(tmp_path: Path) -> None:
+def test_the_record_holds_the_replaced_servers(tmp_path: Path) -> None:
     record(tmp_path, REQUEST, asked=ASKED, created={**CREATED, "replaced": [server_id(7)]})
     found = load_acquire(str(tmp_path), REQUEST)
     assert found
     assert found.replaced == frozenset({server_id(7)})
 
 
-def test_a_request_knows_the_network_of_its_floating_ips(tmp_path: Path) -> None:
+def test_the_record_holds_the_network_of_the_floating_ips(tmp_path: Path) -> None:
     record(tmp_path, REQUEST, asked={**ASKED, "floatingNetwork": "net-ext"})
     found = load_acquire(str(tmp_path), REQUEST)
     assert found is not None
     assert found.floating_network == "net-ext"
 
 
-def test_a_post_that_left_no_answer_leaves_its_plan(tmp_path: Path) -> None:
+def test_a_machine_without_an_answer_keeps_its_plan(tmp_path: Path) -> None:
     record(tmp_path, REQUEST, asked=ASKED, created={"machines": CREATED["machines"][:1]})
     found = load_acquire(str(tmp_path), REQUEST)
     assert found
     assert found.machines == (Planned("hf-1", server_id(1)), Planned("hf-2"))
 
 
-def test_null_stands_for_no_text(tmp_path: Path) -> None:
+def test_null_is_an_empty_text(tmp_path: Path) -> None:
     record(tmp_path, REQUEST, asked=ASKED, created={"machines": [{"name": "hf-1", "machineId": None}]})
     found = load_acquire(str(tmp_path), REQUEST)
     assert found
     assert found.machines[0] == Planned("hf-1")
 
 
-def test_a_return_knows_its_machines(tmp_path: Path) -> None:
+def test_the_record_of_a_return_holds_its_machines(tmp_path: Path) -> None:
     record(tmp_path, RETURN, asked=RETURNING)
     assert load_return(str(tmp_path), RETURN) == ReturnRequest(
         CREATED_AT, 600, (Returned(server_id(1), "hf-1", "10.0.0.7", LAUNCHED_AT),)
     )
 
 
-def test_a_returned_machine_needs_no_more_than_its_id(tmp_path: Path) -> None:
+def test_a_returned_machine_needs_only_its_id(tmp_path: Path) -> None:
     record(tmp_path, RETURN, asked={**RETURNING, "machines": [{"machineId": server_id(1)}]})
     found = load_return(str(tmp_path), RETURN)
     assert found
     assert found.machines == (Returned(server_id(1), "", "", CREATED_AT),)
 
 
-def test_keys_of_a_later_hfstack_are_passed_over(tmp_path: Path) -> None:
+def test_keys_of_a_later_version_are_ignored(tmp_path: Path) -> None:
     record(tmp_path, RETURN, asked={**RETURNING, "colour": "blue"})
     assert load_return(str(tmp_path), RETURN)
 
 
-def test_a_request_knows_what_became_of_it(tmp_path: Path) -> None:
+def test_the_record_holds_polls_failures_and_the_end(tmp_path: Path) -> None:
     folder = record(tmp_path, REQUEST, asked=ASKED, polled={"polled": CREATED_AT})
     (folder / "failed-hf-1.json").write_text(json.dumps(FAILED), "utf-8")
     found = load_acquire(str(tmp_path), REQUEST)
@@ -151,7 +151,7 @@ def test_a_request_knows_what_became_of_it(tmp_path: Path) -> None:
     assert found.ended
 
 
-def test_a_return_knows_what_is_gone(tmp_path: Path) -> None:
+def test_the_record_of_a_return_holds_which_machines_are_gone(tmp_path: Path) -> None:
     folder = record(tmp_path, RETURN, asked=RETURNING, ended={"ended": CREATED_AT, "status": "complete"})
     (folder / f"gone-{server_id(1)}.json").write_text("{}", "utf-8")
     (folder / f".gone-{server_id(2)}.json.0123").write_text("{}", "utf-8")
@@ -171,7 +171,7 @@ def test_without_a_folder_nothing_is_recorded(tmp_path: Path, load: Any) -> None
 
 
 @pytest.mark.parametrize("load", [load_acquire, load_return])
-def test_a_folder_without_the_first_fact_says_nothing(tmp_path: Path, load: Any) -> None:
+def test_a_folder_without_the_first_fact_is_no_record(tmp_path: Path, load: Any) -> None:
     record(tmp_path, REQUEST, created=CREATED)
     assert load(str(tmp_path), REQUEST) is None
 
@@ -201,7 +201,7 @@ def test_a_missing_work_directory_is_not_an_empty_one(tmp_path: Path, load: Any)
     assert str(caught.value) == f"the work directory {missing} does not exist, so this request cannot be looked up"
 
 
-def test_a_work_directory_that_nobody_named_is_said_so() -> None:
+def test_an_unset_work_directory_is_named() -> None:
     with pytest.raises(FactsUnreadable) as caught:
         load_acquire("", REQUEST)
     assert str(caught.value) == (
@@ -221,18 +221,18 @@ def test_a_fact_is_an_object(tmp_path: Path, text: str) -> None:
     assert unreadable_acquire(tmp_path) == f"{folder / 'asked.json'} is not a JSON object"
 
 
-def test_a_corrupt_answer_of_the_posts_is_no_plan(tmp_path: Path) -> None:
+def test_a_corrupt_answer_of_nova_is_no_plan(tmp_path: Path) -> None:
     folder = record(tmp_path, REQUEST, asked=ASKED, created="{")
     assert unreadable_acquire(tmp_path) == f"{folder / 'created.json'} is not JSON"
 
 
-def test_a_fact_that_the_system_does_not_give_out_is_unreadable(tmp_path: Path) -> None:
+def test_a_fact_that_the_system_cannot_read_is_unreadable(tmp_path: Path) -> None:
     folder = record(tmp_path, REQUEST)
     (folder / "asked.json").mkdir()
     assert unreadable_acquire(tmp_path) == f"cannot read {folder / 'asked.json'}: Is a directory"
 
 
-def test_a_folder_that_the_system_does_not_give_out_is_unreadable(tmp_path: Path) -> None:
+def test_a_folder_that_the_system_cannot_open_is_unreadable(tmp_path: Path) -> None:
     (tmp_path / "requests").mkdir()
     (tmp_path / "requests" / REQUEST).symlink_to(REQUEST)
     assert "Too many levels of symbolic links" in unreadable_acquire(tmp_path)
@@ -402,7 +402,7 @@ def test_requests_are_listed_and_nothing_else(tmp_path: Path) -> None:
     assert recorded_request_ids(str(tmp_path)) == [REQUEST, RETURN]
 
 
-def test_a_work_directory_that_is_not_there_lists_nothing(tmp_path: Path) -> None:
+def test_a_missing_work_directory_is_not_an_empty_list(tmp_path: Path) -> None:
     with pytest.raises(FactsUnreadable, match="does not exist"):
         recorded_request_ids(str(tmp_path / "gone"))
     (tmp_path / "requests").write_text("")

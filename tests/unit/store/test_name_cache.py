@@ -1,4 +1,4 @@
-"""What names stand for is known for a minute, to calls with the same login."""
+"""The ids of names are kept for a minute, for calls with the same login."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ def test_keeping_a_name_does_not_lengthen_its_minute(environment: Environment) -
     assert (names.get("image", "rocky"), names.get("flavor", "small")) == (None, "f-1")
 
 
-def test_what_was_refused_is_looked_up_anew(environment: Environment, kept: Names) -> None:
+def test_after_a_refusal_names_are_looked_up_again(environment: Environment, kept: Names) -> None:
     kept.drop()
     assert Names(environment, "token", NOW).get("image", "rocky") is None
 
 
 @pytest.mark.usefixtures("kept")
-def test_the_file_is_this_accounts_alone_and_holds_no_token(environment: Environment) -> None:
+def test_only_this_account_can_read_the_file_and_it_holds_no_token(environment: Environment) -> None:
     assert path(environment).stat().st_mode & 0o777 == 0o600
     assert '"token"' not in path(environment).read_text("utf-8")
 
@@ -72,7 +72,7 @@ def test_the_file_is_this_accounts_alone_and_holds_no_token(environment: Environ
 @pytest.mark.parametrize(
     "change", [lambda environment: environment._replace(workdir=""), lambda environment: environment]
 )
-def test_without_a_place_or_a_login_nothing_is_kept(
+def test_without_a_work_directory_or_a_login_nothing_is_kept(
     environment: Environment, change: Callable[[Environment], Environment]
 ) -> None:
     names = Names(change(environment), "" if change(environment) == environment else "token", NOW)
@@ -84,7 +84,7 @@ def test_without_a_place_or_a_login_nothing_is_kept(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(found=JSON)
-def test_whatever_stands_there_is_no_error(environment: Environment, kept: Names, found: object) -> None:
+def test_any_content_of_the_file_is_no_error(environment: Environment, kept: Names, found: object) -> None:
     kept.keep()
     document = json.loads(path(environment).read_text("utf-8"))
     path(environment).write_text(json.dumps({**document, "names": found}), "utf-8")

@@ -1,4 +1,4 @@
-"""What is written is what is read, and the files stay as earlier versions wrote them."""
+"""The readers return what the writers got, and the format of the files does not change."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TIMES = st.floats(0, END_OF_TIME, exclude_max=True)
 SECONDS = st.integers(0, 10**9)
 TEXT = st.text(max_size=20)
 KEYS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True)
-"""Server names and ids that a file can be named after."""
+"""Server names and ids that can be part of a file name."""
 
 PLANS = st.lists(TEXT.map(Planned), max_size=4, unique=True).map(tuple)
 ACQUIRES = st.builds(AcquireRequest, TIMES, SECONDS, PLANS, floating_network=TEXT)

@@ -1,4 +1,4 @@
-"""The cached way into the cloud: what is kept comes back, and whatever could have changed it is a reason not to."""
+"""The cached access: it is returned as it was saved, unless something changed that it depends on."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ ENV = {"HOME": "/home/ego", "OS_PASSWORD": SECRET, "https_proxy": f"http://grid:
 
 
 class Kept(NamedTuple):
-    """What was saved a moment ago, and what it was made of."""
+    """The access that was saved a moment ago, and the files that it depends on."""
 
     environment: Environment
     clouds: Path
     absent: Path
-    """A file that was looked for and is not there."""
+    """A file that was looked for and does not exist."""
     now: float
     known: token_cache.CachedAccess
 
@@ -41,11 +41,11 @@ class Kept(NamedTuple):
     def load(
         self, env: dict[str, str] | None = None, later: float = 1, **environment: str
     ) -> token_cache.CachedAccess | None:
-        """Load it some seconds later; `environment` are surroundings that are others now."""
+        """Load it some seconds later; `environment` holds the fields that are different now."""
         return token_cache.load(self.environment._replace(**environment), ENV if env is None else env, self.now + later)  # type: ignore[arg-type]
 
     def save(self) -> None:
-        """Save it once more, as a later call does."""
+        """Save it again, as a later call does."""
         token_cache.save(self.environment, ENV, self.now + 1, self.known, [str(self.clouds), str(self.absent)])
 
     def document(self) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def test_only_the_account_itself_may_read_it(kept: Kept) -> None:
     assert stat.S_IMODE(kept.path.parent.stat().st_mode) == 0o700
 
 
-def test_of_the_environment_it_holds_no_secret(kept: Kept) -> None:
+def test_it_holds_no_secret_of_the_environment(kept: Kept) -> None:
     assert SECRET.encode() not in kept.path.read_bytes()
     assert kept.load({**ENV, "OS_PASSWORD": "another"}) is None, "though it goes by it"
 
@@ -99,7 +99,7 @@ def test_two_accounts_have_files_of_their_own(kept: Kept, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     "odd", [{"workdir": ""}, {"provider": "a/b"}, {"host": "..\\b"}], ids=lambda odd: next(iter(odd))
 )
-def test_where_there_is_no_place_for_it_nothing_is_kept(kept: Kept, odd: dict[str, str]) -> None:
+def test_without_a_possible_path_nothing_is_kept(kept: Kept, odd: dict[str, str]) -> None:
     elsewhere = kept.environment._replace(**odd)  # type: ignore[arg-type]
     assert token_cache.place(elsewhere) == ""
     token_cache.save(elsewhere, ENV, kept.now, kept.known, [])
@@ -125,14 +125,14 @@ def replaced(kept: Kept) -> None:
 
 
 def rewritten(kept: Kept) -> None:
-    """Other content of the same size, with the old time put back."""
+    """Other content of the same size, with the old time restored."""
     was = kept.clouds.stat()
     kept.clouds.write_bytes(kept.clouds.read_bytes().upper())
     os.utime(kept.clouds, ns=(was.st_atime_ns, was.st_mtime_ns))
 
 
 def edited(kept: Kept, change: Callable[[dict[str, Any]], object]) -> None:
-    """Write the file anew, with one thing changed in it."""
+    """Write the file again, with one change."""
     document = kept.document()
     change(document)
     kept.path.write_text(json.dumps(document), encoding="utf-8")
@@ -306,14 +306,14 @@ def test_any_json_in_place_of_a_part_is_no_error(kept: Kept, where: str, what: o
 # Writing
 
 
-def test_dropped_is_gone_and_may_be_dropped_again(kept: Kept) -> None:
+def test_it_can_be_dropped_twice(kept: Kept) -> None:
     for _ in range(2):
         token_cache.drop(kept.environment)
         assert left(kept) == []
     assert kept.load() is None
 
 
-def test_a_work_directory_that_is_not_there_is_not_made(kept: Kept, tmp_path: Path) -> None:
+def test_a_missing_work_directory_is_not_created(kept: Kept, tmp_path: Path) -> None:
     elsewhere = kept.environment._replace(workdir=str(tmp_path / "not-mounted"))
     token_cache.save(elsewhere, ENV, kept.now, kept.known, [])
     assert not (tmp_path / "not-mounted").exists()
@@ -323,7 +323,7 @@ def refuse(*_: object) -> None:
     raise OSError(28, "No space left on device")
 
 
-def test_what_cannot_be_put_in_its_place_leaves_nothing_behind(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_replacement_leaves_nothing_behind(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     before, names = kept.path.read_bytes(), left(kept)
     monkeypatch.setattr(os, "replace", refuse)
     kept.save()
@@ -360,7 +360,7 @@ def test_a_file_where_the_folder_should_be_is_no_error(kept: Kept) -> None:
     assert kept.load() is None
 
 
-def test_a_working_directory_that_is_gone_is_no_error(kept: Kept, tmp_path: Path) -> None:
+def test_a_deleted_working_directory_is_no_error(kept: Kept, tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
     program = (
@@ -376,7 +376,7 @@ def test_a_working_directory_that_is_gone_is_no_error(kept: Kept, tmp_path: Path
     assert (done.stdout, done.stderr) == ("None\n", "")
 
 
-def test_what_a_killed_process_left_behind_does_not_stand_in_the_way(kept: Kept) -> None:
+def test_the_leftover_of_a_killed_process_is_no_obstacle(kept: Kept) -> None:
     token_cache.drop(kept.environment)
     left_behind = Path(f"{kept.path}.{os.getpid()}")
     left_behind.write_bytes(b'{"key": ')

@@ -1,4 +1,4 @@
-"""Facts are written once and whole, whoever else writes, is killed, or has no room."""
+"""Facts are written once and whole, whatever other processes do and however the disk fails."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def refusal(workdir: Path, request_id: str = REQUEST, name: str = "asked.json") 
 
 
 def left_over(workdir: Path) -> list[str]:
-    """Return what is in the request's folder and no fact."""
+    """Return the files in the request's folder that are no facts."""
     return sorted(path.name for path in folder(workdir).iterdir() if path.name.startswith("."))
 
 
@@ -57,7 +57,7 @@ def test_a_fact_is_never_changed(tmp_path: Path) -> None:
     assert left_over(tmp_path) == []
 
 
-def test_facts_are_for_hostfactorys_account_alone(tmp_path: Path) -> None:
+def test_only_hostfactorys_account_can_read_facts(tmp_path: Path) -> None:
     record(str(tmp_path), REQUEST, "asked.json", ASKED)
     modes = [stat.S_IMODE(path.stat().st_mode) for path in (folder(tmp_path).parent, folder(tmp_path))]
     assert [*modes, stat.S_IMODE((folder(tmp_path) / "asked.json").stat().st_mode)] == [0o700, 0o700, 0o600]
@@ -123,7 +123,7 @@ def test_of_several_processes_one_wins_and_nobody_reads_half_a_fact(tmp_path: Pa
     assert left_over(tmp_path) == []
 
 
-def test_a_process_that_is_killed_leaves_nothing_that_is_read(tmp_path: Path) -> None:
+def test_a_killed_process_leaves_nothing_that_is_read(tmp_path: Path) -> None:
     endless = (
         "import itertools, sys; from hfstack.store.write import record\n"
         "for n in itertools.count(): record(sys.argv[1], sys.argv[2], f'failed-{n}.json', "
@@ -153,7 +153,7 @@ def test_left_over_temporary_files_are_no_facts(tmp_path: Path) -> None:
 
 
 def another_wins(monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
-    """Have another process record the fact between our look and our step."""
+    """Let another process record the fact between our check and our write."""
     original = getattr(os, verb)
 
     def second(source: str, target: str) -> None:
@@ -172,7 +172,7 @@ def test_a_fact_that_appears_meanwhile_stays(tmp_path: Path, monkeypatch: pytest
     assert left_over(tmp_path) == []
 
 
-def test_a_link_that_was_made_although_it_was_refused_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_link_that_exists_although_it_was_refused_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     link = os.link
 
     def twice(source: str, target: str) -> None:
@@ -237,7 +237,7 @@ def fails_with(code: int) -> Callable[..., None]:
         pytest.param("link", errno.ESTALE, id="stale"),
     ],
 )
-def test_a_disk_that_takes_nothing_is_said_in_one_sentence(
+def test_a_disk_that_cannot_be_written_is_explained_in_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, code: int
 ) -> None:
     if verb != "mkdir":
@@ -251,18 +251,18 @@ def test_a_disk_that_takes_nothing_is_said_in_one_sentence(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_directory_that_is_not_ours_is_said(tmp_path: Path) -> None:
+def test_a_directory_of_another_account_is_named(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     assert refusal(tmp_path).endswith(": Permission denied")
     tmp_path.chmod(0o700)
 
 
-def test_a_work_directory_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+def test_a_missing_work_directory_is_not_created(tmp_path: Path) -> None:
     assert refusal(tmp_path / "unmounted").endswith(": No such file or directory")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_in_the_folders_place_is_said(tmp_path: Path) -> None:
+def test_a_file_in_the_place_of_the_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "requests").write_text("", "utf-8")
     assert refusal(tmp_path).endswith(": Not a directory")
 
