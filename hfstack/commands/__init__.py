@@ -1,1 +1,1 @@
-"""One file per HostFactory script, named after it."""
+"""One file for each HostFactory script, named after it."""

@@ -1,7 +1,7 @@
-"""getAvailableTemplates: which kinds of machines there are. From the template file alone, without the cloud.
+"""getAvailableTemplates: the site's templates, read from the template file without asking the cloud.
 
-HostFactory drops a provider that has no templates, so a file without a usable one is a mistake and not an empty answer;
-a template that is broken is left out, named, and does not spoil the others.
+HostFactory drops a provider that has no templates, so a file without a valid template is an error and not an empty
+answer. An invalid template is skipped and named, and does not affect the others.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ NAME = "getAvailableTemplates"
 
 
 def run(document: object, name: str, context: Context) -> schema.TemplatesDocument:
-    """Answer HostFactory's document, which holds nothing of interest; `name` is what messages call it.
+    """Answer HostFactory's document, whose content does not matter; messages call it `name`.
 
     Raises `InputError`, `ConfigError`.
     """
     if not isinstance(document, dict):
         raise InputError(f"{name}: found {describe(document)}, wanted an object")
     file = template_file.load(context.environment)
-    for reason in (*file.invalid.values(), *(doubt for entry in file.entries for doubt in entry.misspelled_keys)):
-        context.log.warning(reason)
+    for warning in (*file.invalid.values(), *(key for entry in file.entries for key in entry.misspelled_keys)):
+        context.log.warning(warning)
     if not file.entries:
         raise ConfigError(next(iter(file.invalid.values())))
     lsf = is_lsf(context.env)
     message = f"{len(file.entries)} of {len(file.entries) + len(file.invalid)} templates"
     if file.invalid:
-        message += f"; broken and left out, see the log: {', '.join(file.invalid)}"
+        message += f"; skipped as invalid, see the log: {', '.join(file.invalid)}"
     context.log.info(message)
     return {"templates": [available(entry, lsf) for entry in file.entries], "message": message}
 
 
 def available(entry: Entry, lsf: bool) -> schema.AvailableTemplate:
-    """Return what HostFactory gets to see of a template: its own keys and what it passes through, nothing of ours."""
+    """Return what HostFactory sees of a template: its own keys, and those passed through, without our keys."""
     template = entry.template
     attributes = {name: list(pair) for name, pair in template.attributes.items()}
     if lsf:
         attributes.setdefault("mem", attributes["nram"])
         attributes.setdefault("openstackhost", ["Boolean", "1"])
-    found = {"templateId": template.templateId, "maxNumber": template.maxNumber, "attributes": attributes}
+    keys = {"templateId": template.templateId, "maxNumber": template.maxNumber, "attributes": attributes}
     # a TypedDict cannot say "and any other key"
-    return cast("schema.AvailableTemplate", {**found, **entry.other_keys})
+    return cast("schema.AvailableTemplate", {**keys, **entry.other_keys})

@@ -1,7 +1,7 @@
-"""getReturnRequests: which machines are to be given back, because the cloud took them away or somebody marked them.
+"""getReturnRequests: the machines to return, because the cloud reclaimed them or an operator marked them.
 
-The servers of this provider instance are listed, and the known machines that the list lacks are asked for by id.
-Without a whole answer nothing is reported. What is tidied up afterwards does not change the answer.
+The servers of this provider instance are listed, and known machines that the list lacks are queried by id. Unless every
+query succeeds, nothing is reported. Housekeeping follows the answer and does not change it.
 """
 
 from __future__ import annotations
@@ -26,42 +26,43 @@ NAME = "getReturnRequests"
 
 def run(document: object, name: str, context: Context) -> schema.ReturnRequestsDocument:
     """Answer HostFactory's document. Raises `InputError`, `ConfigError` and `NothingReported`."""
-    wanted = inputs.reported_machines(document, name)
+    reported = inputs.reported_machines(document, name)
     try:
-        stored = load(context)
+        requests = load(context)
         cloud = Cloud(context)
         nova = cloud.nova()
-        ours = nova.servers_of(server_record.provider_tag(context.environment.provider))
-        listed = {str(server["id"]): server for server in ours}
-        known = reclaim.held(stored) if wanted is None else reclaim.named(wanted, stored, listed.values())
-        given_back = reclaim.returned_ids(stored)
-        known = [one for one in known if one.machine_id not in given_back]
-        rest, trouble = nova.servers(one.machine_id for one in known if one.machine_id not in listed)
+        servers = nova.servers_of(server_record.provider_tag(context.environment.provider))
+        listed = {str(server["id"]): server for server in servers}
+        held = reclaim.held(requests) if reported is None else reclaim.named(reported, requests, listed.values())
+        returned = reclaim.returned_ids(requests)
+        held = [machine for machine in held if machine.machine_id not in returned]
+        rest, trouble = nova.servers(machine.machine_id for machine in held if machine.machine_id not in listed)
         if trouble is not None:
             raise trouble
     except (CloudTrouble, FactsUnreadable) as error:
         raise NothingReported(explain(error)) from None
     seen: dict[str, Server | None] = {**listed, **rest}
-    found = reclaim.to_return(known, seen, context.environment.provider, context.settings.reclaimedStates)
-    message = f"{len(found)} of {len(known)} machines are to be given back"
-    context.log.info(message + "".join(f"; {one['machineId']} in {one['gracePeriod']} s" for one in found))
-    Housekeeping(context, cloud, nova, stored).clean_up(seen)
-    return {"status": "complete", "message": message, "requests": found}
+    machines = reclaim.to_return(held, seen, context.environment.provider, context.settings.reclaimedStates)
+    message = f"{len(machines)} of {len(held)} machines to return"
+    details = "".join(f"; {machine['machineId']} in {machine['gracePeriod']} s" for machine in machines)
+    context.log.info(message + details)
+    Housekeeping(context, cloud, nova, requests).clean_up(seen)
+    return {"status": "complete", "message": message, "requests": machines}
 
 
 def load(context: Context) -> list[RecordedRequest]:
-    """Load all that is recorded. A request for machines that cannot be read is left out, a return must not be.
+    """Load all records. An unreadable acquire request is skipped; an unreadable return is an error.
 
-    Another process may be removing what is history. Raises `FactsUnreadable`.
+    Another process may be removing old records. Raises `FactsUnreadable`.
     """
-    stored = []
+    requests = []
     for request_id in recorded_request_ids(context.environment.workdir):
         try:
-            stored.append(load_recorded(context.environment.workdir, request_id))
+            requests.append(load_recorded(context.environment.workdir, request_id))
         except FactsUnreadable as error:
             if facts.find_folder(context.environment.workdir, request_id) is None:
                 continue
             if request_id.startswith("ret-"):
                 raise
-            context.log.warning(f"{request_id} is left out: {error}")
-    return stored
+            context.log.warning(f"{request_id} is skipped: {error}")
+    return requests

@@ -1,7 +1,7 @@
-"""requestMachines: have machines made, and say by which id to ask for them.
+"""requestMachines: create machines, and return the request id that HostFactory polls.
 
-Everything that can be checked is checked before anything is made, and what is asked for is recorded before the first
-POST. What the POSTs answered is recorded last.
+Everything that can be checked is checked before anything is created, and the request is recorded before the first POST.
+The results of the POSTs are recorded last.
 """
 
 from __future__ import annotations
@@ -51,8 +51,10 @@ def run(document: object, name: str, context: Context) -> schema.RequestAnswer:
     names = [f"{template.namePrefix}-{request_id[4:12]}-{index}" for index in range(wanted.machine_count)]
     alternatives = [
         {
-            one: server_body(template, attempt, one, index, wanted, request_id, context.environment.provider)
-            for index, one in enumerate(names)
+            server_name: server_body(
+                template, attempt, server_name, index, wanted, request_id, context.environment.provider
+            )
+            for index, server_name in enumerate(names)
         }
         for attempt in resolved
     ]
@@ -62,68 +64,69 @@ def run(document: object, name: str, context: Context) -> schema.RequestAnswer:
     )
     write_acquire_asked(context.environment.workdir, context.request_id, request, template.templateId)
     creator = ServerCreator(nova, context)
-    made = make_addressed(cloud, creator, network, alternatives) if network else creator.create(alternatives)
-    if any(one.code == "BadRequest" for one in made):
+    created = (
+        create_with_floating_ips(cloud, creator, network, alternatives) if network else creator.create(alternatives)
+    )
+    if any(machine.code == "BadRequest" for machine in created):
         resolver.names.drop()
-    machines = [Planned(one.name, one.machine_id, one.message) for one in made]
+    machines = [Planned(machine.name, machine.machine_id, machine.message) for machine in created]
     write_created(context.environment.workdir, context.request_id, machines, creator.replaced)
-    return summed_up(made, context)
+    return summed_up(created, context)
 
 
 def resolve(template: Template, resolver: Resolver) -> list[Resolved]:
-    """Turn the template's names into ids, once for each flavor and zone, in the order in which they are tried.
+    """Turn the template's names into ids, once for each flavor and zone, in the order in which to try them.
 
     Raises `Refusal`, `CloudTrouble`.
     """
     first = Resolved(
         image=resolver.image(template.image),
         flavor="",
-        networks=tuple(resolver.network(one) for one in template.networks),
-        security_groups=tuple(resolver.security_group(one) for one in template.securityGroups),
+        networks=tuple(resolver.network(network) for network in template.networks),
+        security_groups=tuple(resolver.security_group(group) for group in template.securityGroups),
         key_name=resolver.key(template.keyName) if template.keyName else None,
         server_group=resolver.server_group(template.serverGroup) if template.serverGroup else None,
         floating_network=resolver.external_network(template.floatingNetwork) if template.floatingNetwork else None,
     )
-    # another zone for the same machine comes before another kind of machine
+    # try another zone for the same flavor before another flavor
     return [
         first._replace(flavor=flavor, zone=zone)
-        for flavor in [resolver.flavor(one) for one in template.flavors]
+        for flavor in [resolver.flavor(flavor) for flavor in template.flavors]
         for zone in template.availabilityZones or (None,)
     ]
 
 
 def check_room(nova: Nova, template: Template, count: int, provider: str) -> None:
-    """Refuse more machines than the template's `maxNumber`, the living counted. Raises `Refusal`, `CloudTrouble`."""
+    """Refuse more machines than the template's `maxNumber`, with existing ones. Raises `Refusal`, `CloudTrouble`."""
     if template.maxNumber < 0:
         return
     servers = nova.servers_of(server_record.provider_tag(provider))
-    alive = [server_record.template_id(server) for server in servers].count(template.templateId)
-    if alive + count > template.maxNumber:
-        raise Refusal(
-            f"template {template.templateId} allows {template.maxNumber} machines: "
-            f"{alive} are there, {count} more were asked for",
-            "MaxNumberReached",
-        )
+    existing = [server_record.template_id(server) for server in servers].count(template.templateId)
+    if existing + count > template.maxNumber:
+        room = f"maxNumber {template.maxNumber}: {existing} exist, {count} more requested"
+        raise Refusal(f"template {template.templateId} has {room}", "MaxNumberReached")
 
 
-def make_addressed(
+def create_with_floating_ips(
     cloud: Cloud, creator: ServerCreator, network: str, alternatives: Sequence[Documents]
 ) -> list[Created]:
-    """Have machines made that each have a floating IP, taken before the server is asked for; in the names' order."""
+    """Create machines with a floating IP each, taken before the server is requested; in the order of the names."""
     names = list(alternatives[0])
     refused = floating_ips.take(cloud, network, names)
-    addressed = [{name: one[name] for name in names if name not in refused} for one in alternatives]
-    made = {one.name: one for one in creator.create(addressed)}
-    floating_ips.release_refused(cloud, [one.name for one in made.values() if one.message])
-    made |= {name: Created(name, message=str(refusal), code=refusal.code) for name, refusal in refused.items()}
-    return [made[name] for name in names]
+    remaining = [{name: documents[name] for name in names if name not in refused} for documents in alternatives]
+    created = {machine.name: machine for machine in creator.create(remaining)}
+    floating_ips.release_refused(cloud, [machine.name for machine in created.values() if machine.message])
+    created |= {name: Created(name, message=str(refusal), code=refusal.code) for name, refusal in refused.items()}
+    return [created[name] for name in names]
 
 
-def summed_up(made: Sequence[Created], context: Context) -> schema.RequestAnswer:
+def summed_up(created: Sequence[Created], context: Context) -> schema.RequestAnswer:
     """Return the answer. Raises `Refusal` if there is nothing to wait for."""
-    refused = [Refusal(one.message, one.code) for one in made if one.code]
-    words = f"{len(refused)} of {len(made)} machines were refused; {refused[0]}" if refused else ""
-    context.log.info(f"{len(made) - len(refused)} of {len(made)} machines asked for" + (f"; {words}" if words else ""))
-    if len(refused) == len(made):
-        raise Refusal(words, refused[0].code)
-    return {"message": words or f"{len(made)} machines were asked for", "requestId": context.request_id}
+    refused = [Refusal(machine.message, machine.code) for machine in created if machine.code]
+    count = len(created)
+    message = f"{len(refused)} of {count} machines were refused; {refused[0]}" if refused else ""
+    context.log.info(f"requested {count - len(refused)} of {count} machines" + (f"; {message}" if message else ""))
+    if len(refused) == count:
+        raise Refusal(message, refused[0].code)
+    success = "Requested 1 machine" if count == 1 else f"Requested {count} machines"
+    return {"message": message or success, "requestId": context.request_id}

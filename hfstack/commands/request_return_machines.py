@@ -1,8 +1,8 @@
-"""requestReturnMachines: have machines deleted, and say by which id to ask whether they are gone.
+"""requestReturnMachines: delete machines, and return the request id that HostFactory polls.
 
-Which machines are to go is recorded before the first DELETE, as Nova forgets tags and names of deleted servers. Only
-servers that show our tags are deleted. What cannot be deleted now, or cannot even be looked at, is left to the polls of
-the return: they verify and delete again until the deadline.
+The machines are recorded before the first DELETE, because Nova forgets the tags and names of deleted servers. Only
+servers that show our tags are deleted. What cannot be deleted or queried now is left to the polls of the return: they
+check and delete again until the deadline.
 """
 
 from __future__ import annotations
@@ -30,58 +30,60 @@ NAME = "requestReturnMachines"
 
 def run(document: object, name: str, context: Context) -> schema.RequestAnswer:
     """Answer HostFactory's document. Raises `InputError`, `ConfigError`, `CloudTrouble` and `FactsUnwritable`."""
-    wanted = inputs.machines_to_return(document, name)
+    references = inputs.machines_to_return(document, name)
     context = context.for_request(f"ret-{uuid.uuid4()}")
     cloud = Cloud(context)
     nova = cloud.nova()
-    wanted = with_ids(wanted, nova, context.environment.provider)
-    seen, trouble = nova.servers(one.machine_id for one in wanted)
+    references = with_ids(references, nova, context.environment.provider)
+    seen, trouble = nova.servers(reference.machine_id for reference in references)
     now = context.now()
-    machines = tuple(as_recorded(one, seen.get(one.machine_id), int(now)) for one in wanted)
+    machines = tuple(as_recorded(reference, seen.get(reference.machine_id), int(now)) for reference in references)
     request = ReturnRequest(now, context.settings.returnTimeout, machines)
     write_return_asked(context.environment.workdir, context.request_id, request)
-    to_delete = [server_id for server_id, found in seen.items() if may_delete(found, context.environment.provider)]
+    to_delete = [server_id for server_id, server in seen.items() if may_delete(server, context.environment.provider)]
     outcomes, delete_trouble = nova.delete_all(to_delete)
-    release_going(cloud, [found for found in seen.values() if found], outcomes)
-    gone = sum(found is None for found in seen.values())
-    foreign = len(seen) - gone - len(to_delete)
-    message = f"{len(to_delete)} of {len(wanted)} machines are being deleted"
-    message += f", {gone} are gone already" if gone else ""
-    message += f", {foreign} are locked or not ours" if foreign else ""
-    for one in (trouble, delete_trouble):
-        message += f"; the rest will be tried again: {explain(one)}" if one else ""
+    release_going(cloud, [server for server in seen.values() if server], outcomes)
+    gone = sum(server is None for server in seen.values())
+    left = len(seen) - gone - len(to_delete)
+    message = f"deleting {len(to_delete)} of {len(references)} machines"
+    message += f", {gone} already gone" if gone else ""
+    message += f", {left} locked or not created by hfstack" if left else ""
+    for error in (trouble, delete_trouble):
+        message += f"; the polls will try the rest again: {explain(error)}" if error else ""
     context.log.info(message)
     return {"message": message, "requestId": context.request_id}
 
 
-def with_ids(wanted: Sequence[inputs.MachineReference], nova: Nova, provider: str) -> list[inputs.MachineReference]:
-    """Find the ids of machines that are given by host name alone, among our own servers. Raises `CloudTrouble`.
+def with_ids(references: Sequence[inputs.MachineReference], nova: Nova, provider: str) -> list[inputs.MachineReference]:
+    """Add the ids of machines that HostFactory names only by host name, from our own servers. Raises `CloudTrouble`.
 
-    A name that none of them has stands for its id: Nova will say that it knows no such server.
+    A name that none of them has becomes its id: Nova will say that it has no such server.
     """
-    if all(one.machine_id for one in wanted):
-        return list(wanted)
+    if all(reference.machine_id for reference in references):
+        return list(references)
     ids = server_record.ids_by_host_name(nova.servers_of(server_record.provider_tag(provider)))
     return [
-        one
-        if one.machine_id
-        else one._replace(machine_id=ids.get(one.name) or ids.get(one.name.split(".")[0]) or one.name)
-        for one in wanted
+        reference._replace(
+            machine_id=reference.machine_id
+            or ids.get(reference.name)
+            or ids.get(reference.name.split(".")[0])
+            or reference.name
+        )
+        for reference in references
     ]
 
 
-def as_recorded(one: inputs.MachineReference, found: Server | None, now: int) -> Returned:
-    """Return what is recorded of a machine, as far as it is known: Nova will soon forget it."""
-    server = found or {}
-    launched = server_record.launch_time(server)
+def as_recorded(reference: inputs.MachineReference, server: Server | None, now: int) -> Returned:
+    """Return the record of a machine, as far as the server is known: Nova will soon forget it."""
+    launched = server_record.launch_time(server or {})
     return Returned(
-        one.machine_id,
-        one.name or (server_record.host_name(found) if found else one.machine_id),
-        server_record.private_address(server),
+        reference.machine_id,
+        reference.name or (server_record.host_name(server) if server else reference.machine_id),
+        server_record.private_address(server or {}),
         now if launched is None else launched,
     )
 
 
-def may_delete(found: Server | None, provider: str) -> bool:
-    """Tell whether a server is ours, and nobody locked it."""
-    return found is not None and server_record.is_ours(found, provider) and not server_record.is_locked(found)
+def may_delete(server: Server | None, provider: str) -> bool:
+    """Tell whether a server is ours and not locked."""
+    return server is not None and server_record.is_ours(server, provider) and not server_record.is_locked(server)

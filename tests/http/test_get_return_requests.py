@@ -18,7 +18,7 @@ from tests.unit.records import CREATED_AT, REQUEST, RETURN, TAG, server, server_
 
 OURS = ["hostfactory", "hfp:bank", TAG]
 ONE, TWO = "hf-33e9ed03-1", "hf-33e9ed03-2"
-NOTHING = {"status": "complete", "message": "0 of 2 machines are to be given back", "requests": []}
+NOTHING = {"status": "complete", "message": "0 of 2 machines to return", "requests": []}
 
 Call = Callable[..., dict[str, Any]]
 
@@ -56,7 +56,7 @@ def test_one_list_and_the_missing_by_id(call: Call, site: Site, cloud: Cloud) ->
     cloud.servers = [server(1, tags=OURS)]
     assert call() == {
         "status": "complete",
-        "message": "1 of 2 machines are to be given back",
+        "message": "1 of 2 machines to return",
         "requests": [{"machine": TWO, "machineId": server_id(2), "gracePeriod": 0}],
     }
     assert cloud.paths() == ["/v2.1/servers/detail", f"/v2.1/servers/{server_id(2)}"]
@@ -122,7 +122,7 @@ def test_an_unreadable_return_reports_nothing_and_an_unreadable_request_only_its
     record_request(site, polled={})
     cloud.servers = [server(1, tags=OURS), server(2, tags=OURS)]
     assert call() == NOTHING
-    assert "req-broken is left out: the facts in" in site.logged()
+    assert "req-broken is skipped: the facts in" in site.logged()
     site.record(RETURN, asked={"asked": NOW})
     found = call(code=1)
     assert (found["requests"], RETURN in found["message"]) == ([], True)

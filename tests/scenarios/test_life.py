@@ -84,7 +84,7 @@ def test_what_finds_no_host_is_made_in_another_way(cloud: Cloud, site: Site, tem
         pytest.param({"securityGroups": ["gone"]}, "there is no security group gone", id="security-group"),
         pytest.param({"keyName": "gone"}, "there is no key pair gone", id="key"),
         pytest.param({"serverGroup": "gone"}, "there is no server group gone", id="server-group"),
-        pytest.param({"maxNumber": 1}, "allows 1 machines: 0 are there, 2 more were asked for", id="max-number"),
+        pytest.param({"maxNumber": 1}, "has maxNumber 1: 0 exist, 2 more requested", id="max-number"),
         pytest.param({"imagee": "cirros"}, "found the key imagee, wanted image", id="typo"),
         pytest.param({"templateId": "other"}, "there is no template small", id="template"),
     ],
@@ -104,7 +104,7 @@ def test_the_living_count_against_the_templates_maximum(cloud: Cloud, site: Site
     site.write_templates({"maxNumber": 2})
     servers_of(cloud, request(site, 2))
     answer = site.ask("requestMachines", {"template": {"templateId": "small", "machineCount": 1}}, code=1)
-    assert "allows 2 machines: 2 are there, 1 more were asked for" in answer["message"]
+    assert "has maxNumber 2: 2 exist, 1 more requested" in answer["message"]
 
 
 def test_nova_refuses_all_of_them(cloud: Cloud, site: Site) -> None:

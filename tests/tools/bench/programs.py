@@ -124,7 +124,7 @@ def make_machines(stage: Stage, count: int) -> Program:
     document = {"template": {"templateId": "bench", "machineCount": count}}
     stage.input.write_text(json.dumps(document), encoding="utf-8")
     return ours(MAKE, stage, str(FROZEN / MAKE))._replace(
-        check=lambda text: json.loads(text)["message"] == f"{count} machines were asked for"
+        check=lambda text: json.loads(text)["message"] == f"Requested {count} machine{'s' if count > 1 else ''}"
     )
 
 

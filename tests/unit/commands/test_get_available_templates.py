@@ -105,7 +105,7 @@ def test_an_invalid_template_is_left_out_and_named(
 ) -> None:
     found = answer(small(), small(templateId="big", image=None), {"userData": "hunter2"})
     assert found["templates"] == [SHOWN]
-    assert found["message"] == "1 of 3 templates; broken and left out, see the log: big, templates[2]"
+    assert found["message"] == "1 of 3 templates; skipped as invalid, see the log: big, templates[2]"
     path = Path(environment.confdir) / "bankprov_templates.json"
     assert f" WARNING - {path}: template big: image is missing\n" in logged()
     assert f" WARNING - {path}: templates[2]: templateId is missing\n" in logged()
