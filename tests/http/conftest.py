@@ -181,7 +181,7 @@ class Cloud:
         return {sent.request.req_kwargs[option] for sent in self.mock.calls}  # type: ignore[attr-defined]
 
     def paths(self) -> list[str]:
-        """Return the paths that Nova and Neutron were asked for, in order."""
+        """Return the paths of all requests to Nova and Neutron, in order."""
         return [urllib.parse.urlsplit(str(request.url)).path for request in self.asked]
 
     def deletes(self) -> list[str]:

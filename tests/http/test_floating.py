@@ -83,11 +83,11 @@ class Bank:
         found: dict[str, Any] = self.ask("getRequestStatus", {"requests": {"requestId": request_id}})["requests"]
         return found
 
-    def give_back(self, found: dict[str, Any]) -> dict[str, Any]:
+    def return_machines(self, found: dict[str, Any]) -> dict[str, Any]:
         return self.ask("requestReturnMachines", {"machines": found["machines"]})
 
     def tidy(self) -> None:
-        """Have getReturnRequests tidy up."""
+        """Have getReturnRequests clean up."""
         self.ask("getReturnRequests", {})
 
     def descriptions(self) -> list[str]:
@@ -146,7 +146,7 @@ def test_each_machine_has_a_floating_ip_of_its_own_from_before_its_server_to_its
         "complete",
         sorted(bank.addresses()),
     )
-    bank.give_back(done)
+    bank.return_machines(done)
     assert bank.descriptions() == []
 
 
@@ -233,7 +233,7 @@ def test_what_nova_refuses_gives_its_floating_ip_back_at_once(bank: Bank) -> Non
     assert (bank.descriptions(), bank.servers()) == ([], [])
 
 
-def test_what_cannot_be_given_back_is_released_by_housekeeping(bank: Bank) -> None:
+def test_housekeeping_releases_what_the_call_itself_could_not(bank: Bank) -> None:
     bank.template(availabilityZones=["moon"])
     bank.sandbox.faults.add(Fault(service="neutron", method="DELETE", status=500))
     bank.request(code=1)
@@ -356,7 +356,7 @@ def test_a_machine_that_failed_gives_its_floating_ip_back(bank: Bank) -> None:
 def test_what_a_return_could_not_release_housekeeping_does(bank: Bank) -> None:
     done = bank.poll(bank.request()["requestId"])
     bank.sandbox.faults.add(Fault(service="neutron", status=500, times=1))
-    bank.give_back(done)
+    bank.return_machines(done)
     assert (len(bank.descriptions()), bank.servers()) == (1, [])
     bank.later = 601
     bank.tidy()
@@ -366,14 +366,14 @@ def test_what_a_return_could_not_release_housekeeping_does(bank: Bank) -> None:
 def test_a_server_that_nova_does_not_delete_keeps_its_floating_ip(bank: Bank) -> None:
     done = bank.poll(bank.request()["requestId"])
     bank.sandbox.faults.add(Fault(service="nova", method="DELETE", status=409, body="{}"))
-    bank.give_back(done)
+    bank.return_machines(done)
     assert len(bank.descriptions()) == 1
 
 
 def test_the_polls_of_a_return_release_with_their_own_deletes(bank: Bank) -> None:
     done = bank.poll(bank.request()["requestId"])
     bank.sandbox.faults.add(Fault(service="nova", method="DELETE", status=409, body="{}"))
-    return_id = bank.give_back(done)["requestId"]
+    return_id = bank.return_machines(done)["requestId"]
     bank.poll(return_id)
     assert (bank.descriptions(), bank.servers()) == ([], [])
 
@@ -443,7 +443,7 @@ def test_floating_ips_of_others_are_never_touched(bank: Bank) -> None:
     bank.template()
     request_id = bank.request()["requestId"]
     done = bank.poll(request_id)
-    bank.give_back(done)
+    bank.return_machines(done)
     bank.later = 3601
     bank.tidy()
     assert list(bank.sandbox.cloud.floating_ips.values()) == theirs
@@ -455,5 +455,5 @@ def test_a_site_without_floating_ips_never_asks_neutron_for_them(bank: Bank) -> 
     done = bank.poll(bank.request()["requestId"])
     bank.sandbox.journal.clear()
     bank.tidy()
-    bank.give_back(done)
+    bank.return_machines(done)
     assert bank.sent("neutron") == []

@@ -97,7 +97,7 @@ def test_a_return_of_several_machines_asks_for_the_changes_first(ask: Ask, site:
     assert query["name"] == ["^hf-33e9ed03-"]
 
 
-def test_a_return_of_one_machine_asks_for_it_alone(ask: Ask, site: Site, cloud: Cloud) -> None:
+def test_a_return_of_one_machine_shows_only_that_server(ask: Ask, site: Site, cloud: Cloud) -> None:
     site.record(RETURN, asked={**LEAVING, "machines": LEAVING["machines"][:1]})  # type: ignore[index]
     assert ask(RETURN)["status"] == "complete"
     assert cloud.paths() == [f"/v2.1/servers/{server_id(1)}"]

@@ -1,4 +1,4 @@
-"""getReturnRequests against prepared answers: what is asked of Nova, what trouble does, and what is tidied up."""
+"""getReturnRequests against prepared answers: what is asked of Nova, what trouble does, and what is cleaned up."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_the_machines_that_hostfactory_names(
     assert [one["machineId"] for one in call({"machines": machines})["requests"]] == found
 
 
-def test_a_machine_whose_return_was_asked_for_is_not_reported(call: Call, site: Site, cloud: Cloud) -> None:
+def test_a_machine_with_a_requested_return_is_not_reported(call: Call, site: Site, cloud: Cloud) -> None:
     record_request(site, polled={})
     record_return(site, 1)
     assert [one["machineId"] for one in call()["requests"]] == [server_id(2)]
@@ -175,7 +175,7 @@ def test_a_call_that_never_ended_is_reaped_after_twice_its_time(
     assert cloud.deletes() == reaped
 
 
-def test_trouble_with_tidying_up_changes_no_answer(call: Call, site: Site, cloud: Cloud) -> None:
+def test_trouble_during_cleanup_changes_no_answer(call: Call, site: Site, cloud: Cloud) -> None:
     record_request(site, age=3601)
     cloud.servers = [server(1, tags=OURS), server(2, tags=OURS)]
     cloud.delete_faults = [answer(500, {"computeFault": {"message": "no database"}})] * 2

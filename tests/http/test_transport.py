@@ -1,4 +1,4 @@
-"""One request with a token at hand, against real sockets on loopback."""
+"""One request with a cached token, against real sockets on loopback."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ with open(found, "w") as file:
 
 
 def loaded(one: Polled, request_id: str) -> tuple[dict[str, Any], set[str]]:
-    """Poll with the standard library alone; return the answer and the modules that were loaded."""
+    """Poll with nothing but the standard library; return the answer and the modules that were loaded."""
     source, found = (one.site.confdir.parent / name for name in ("input", "modules"))
     source.write_text(json.dumps({"requests": {"requestId": request_id}}), encoding="utf-8")
     command = [

@@ -1,8 +1,8 @@
 """An older Linux in a folder, for the frozen program to run in: `python -m tests.scenarios.older` makes it.
 
 It is Debian 11 without Python: glibc 2.31, the oldest release that Debian's mirrors still have. A process sees it as
-its root, with /proc, the folder of temporary files at its usual place, and the program in /opt/hfstack. All of that is
-mounted for that process alone, so nothing is left when it has ended.
+its root, with /proc, the folder of temporary files at its usual place, and the program in /opt/hfstack. Only that
+process sees these mounts, so nothing is left when it has ended.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def test_building_then_complete_with_v4_v6_and_floating_ip(cloud: Cloud, site: S
     assert site.poll_one(request_id) == done, "a second look at machines that are up changes nothing"
 
 
-def test_a_network_with_ipv6_alone_gives_a_v6_address(cloud: Cloud, site: Site) -> None:
+def test_a_network_with_only_ipv6_gives_a_v6_address(cloud: Cloud, site: Site) -> None:
     request_id = new_id()
     made = cloud.connection.network.create_network(name="only6")
     try:

@@ -94,10 +94,10 @@ def test_after_the_end_of_a_request_its_machines_are_hostfactorys(cloud: Cloud, 
     [
         pytest.param(["hostfactory"], True, id="without the provider's tag"),
         pytest.param(["hostfactory", "hfp:another"], True, id="of another provider"),
-        pytest.param(["hostfactory", "hfp:osinst"], False, id="by tag alone"),
+        pytest.param(["hostfactory", "hfp:osinst"], False, id="known only by its tag"),
     ],
 )
-def test_servers_that_are_not_this_requests_of_ours_live_on(
+def test_servers_of_others_and_of_other_requests_live_on(
     cloud: Cloud, site: Site, tags: list[str], recorded: bool
 ) -> None:
     request_id = new_id()

@@ -1,4 +1,4 @@
-"""Floating IPs: each machine has one from before it is there until it is given back, and nobody else's is touched."""
+"""Floating IPs: each machine has one from before it exists until it is returned, and those of others stay untouched."""
 
 from __future__ import annotations
 

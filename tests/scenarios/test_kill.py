@@ -57,8 +57,8 @@ def ports(cloud: Cloud) -> int:
     return sum(port.device_id in cloud.made for port in cloud.connection.network.ports())
 
 
-def tidied(site: Site, cloud: Cloud) -> bool:
-    """Let getReturnRequests tidy up, and tell whether nothing is left."""
+def cleaned_up(site: Site, cloud: Cloud) -> bool:
+    """Let getReturnRequests clean up, and return whether nothing is left."""
     site.run({}, "getReturnRequests", HF_PROVIDER_ACTION_TIMEOUT="5")
     return not our_servers(cloud) and not ports(cloud) and not cloud.taken()
 
@@ -75,7 +75,7 @@ def prepared(site: Site) -> None:
     site.write_templates({})
 
 
-def given_back(site: Site, machines: list[dict[str, Any]]) -> None:
+def return_machines(site: Site, machines: list[dict[str, Any]]) -> None:
     """Return machines, as HostFactory does until it is answered."""
     return_id = site.ask("requestReturnMachines", {"machines": machines})["requestId"]
     assert ended(site, return_id)["status"] == "complete"
@@ -98,12 +98,12 @@ def test_request_machines(cloud: Cloud, site: Site, template: dict[str, Any], po
         answer = killed_at(site, boundary, "requestMachines", document)
         cloud.made += our_servers(cloud)
         if answer is None:
-            until(lambda: tidied(site, cloud), f"nothing to be left after boundary {boundary}")
+            until(lambda: cleaned_up(site, cloud), f"nothing to be left after boundary {boundary}")
             boundary += step
     assert boundary > 2 * (posts + 2), "each POST and each fact has a boundary on either side"
     done = ended(site, answer["requestId"])
     assert done["status"] == "complete"
-    given_back(site, done["machines"])
+    return_machines(site, done["machines"])
     assert not our_servers(cloud)
     assert not cloud.taken()
 
@@ -118,7 +118,7 @@ def test_request_return_machines(cloud: Cloud, site: Site) -> None:
         machines = ended(site, made["requestId"])["machines"]
         answer = killed_at(site, boundary, "requestReturnMachines", {"machines": machines})
         if answer is None:
-            given_back(site, machines)
+            return_machines(site, machines)
             boundary += step
         else:
             assert ended(site, answer["requestId"])["status"] == "complete"
@@ -142,7 +142,7 @@ def test_get_request_status(cloud: Cloud, site: Site) -> None:
         assert done["status"] == "complete_with_error"
         assert all("No valid host" in machine["message"] for machine in done["machines"])
         assert len(done["machines"]) == MACHINES
-        until(lambda: tidied(site, cloud), f"nothing to be left after boundary {boundary}")
+        until(lambda: cleaned_up(site, cloud), f"nothing to be left after boundary {boundary}")
         boundary += step
     assert boundary > 2 * (MACHINES + 3)
 
@@ -167,7 +167,7 @@ def test_get_return_requests(cloud: Cloud, site: Site) -> None:
     while answer is None:
         left_behind(cloud, site)
         answer = killed_at(site, boundary, "getReturnRequests", {})
-        until(lambda: tidied(site, cloud), f"nothing to be left after boundary {boundary}")
+        until(lambda: cleaned_up(site, cloud), f"nothing to be left after boundary {boundary}")
         boundary += step
     assert boundary > 2 * (1 + 3), "the server's failure, its DELETE, and those of both floating IPs"
 
@@ -177,7 +177,7 @@ def test_request_machines_at_any_moment(cloud: Cloud, site: Site, part: float) -
     prepared(site)
     document = {"template": {"templateId": "small", "machineCount": MACHINES}}
     begin = time.monotonic()
-    given_back(site, ended(site, site.ask("requestMachines", document)["requestId"])["machines"])
+    return_machines(site, ended(site, site.ask("requestMachines", document)["requestId"])["machines"])
     path = site.confdir.parent / "hf_in_moment"
     path.write_text(json.dumps(document), encoding="utf-8")
     call = subprocess.Popen(
@@ -191,4 +191,4 @@ def test_request_machines_at_any_moment(cloud: Cloud, site: Site, part: float) -
     if output:
         assert ended(site, parse(output)["requestId"])["status"] == "complete"
     else:
-        until(lambda: tidied(site, cloud), "nothing to be left")
+        until(lambda: cleaned_up(site, cloud), "nothing to be left")

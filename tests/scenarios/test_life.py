@@ -97,7 +97,7 @@ def test_what_cannot_be_made_is_refused_before_anything_is_made(
     answer = site.ask("requestMachines", {"template": {"templateId": "small", "machineCount": 2}}, code=1)
     assert reason in answer["message"]
     assert set(answer) == {"message"}
-    assert not (site.workdir / "requests").exists(), "nothing was asked for, so nothing is recorded"
+    assert not (site.workdir / "requests").exists(), "nothing was requested, so nothing is recorded"
 
 
 def test_the_living_count_against_the_templates_maximum(cloud: Cloud, site: Site) -> None:

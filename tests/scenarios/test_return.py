@@ -1,4 +1,4 @@
-"""Machines that are given back: gone only on proof."""
+"""Returned machines: deleted only on proof."""
 
 from __future__ import annotations
 

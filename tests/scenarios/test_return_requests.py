@@ -1,4 +1,4 @@
-"""Machines that the cloud took away, or that an operator marked, and what is tidied up beside."""
+"""Machines that the cloud took away, or that an operator marked, and what is cleaned up as well."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def held(cloud: Cloud, site: Site, count: int = 1, **more: Any) -> tuple[str, li
 
 
 def asked_back(site: Site, document: object = None) -> list[dict[str, Any]]:
-    """Return what HostFactory is asked to give back."""
+    """Return the machines that HostFactory should return."""
     answer = site.ask("getReturnRequests", {} if document is None else document)
     assert set(answer) == {"status", "message", "requests"}
     assert answer["status"] == "complete"
@@ -56,7 +56,7 @@ def test_machines_that_an_operator_marked(cloud: Cloud, site: Site) -> None:
     assert asked_back(site) == [of(now), of(soon, 120)]
 
 
-def test_a_machine_whose_return_was_asked_for_is_not_reported(cloud: Cloud, site: Site) -> None:
+def test_a_machine_with_a_requested_return_is_not_reported(cloud: Cloud, site: Site) -> None:
     _, (record,) = held(cloud, site)
     cloud.act(record["id"], "os-stop")
     cloud.wait([record["id"]], "SHUTOFF")

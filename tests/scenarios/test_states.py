@@ -149,9 +149,9 @@ def test_a_cell_that_is_down_proves_nothing(cloud: Cloud, site: Site, new_site: 
     site.record_acquire(request_id, [record["name"]], ids)
     site.record_return(return_id, [record])
     with cloud.cell_down(ids[0]):
-        by_tag_alone = new_site().poll_one(request_id)
-        assert (by_tag_alone["status"], by_tag_alone["machines"]) == ("running", [])
-        assert "a cell of the cloud is down" in by_tag_alone["message"]
+        known_by_tag = new_site().poll_one(request_id)
+        assert (known_by_tag["status"], known_by_tag["machines"]) == ("running", [])
+        assert "a cell of the cloud is down" in known_by_tag["message"]
         answers = site.poll(request_id, return_id)
         assert [answer["status"] for answer in answers] == ["running", "running"]
         assert [answer["machines"][0]["result"] for answer in answers] == ["executing", "executing"]

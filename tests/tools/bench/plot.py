@@ -11,7 +11,7 @@ WIDTH, HEIGHT = 720, 420
 LEFT, RIGHT, TOP, BOTTOM = 70, 150, 50, 60
 FONT = 'font-family="sans-serif" font-size="13"'
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
-"""Of Okabe and Ito: told apart by colour-blind people too."""
+"""Of Okabe and Ito: colour-blind people can distinguish them too."""
 
 
 class Axis:

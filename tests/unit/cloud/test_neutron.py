@@ -71,7 +71,7 @@ def test_ports_of_other_devices_are_never_taken(neutron: Make) -> None:
     assert made.addresses(server_id(1)) == {}
 
 
-def test_without_ports_no_network_is_asked_for(neutron: Make) -> None:
+def test_without_ports_no_network_is_looked_up(neutron: Make) -> None:
     made, transport = neutron(reply(200, {"ports": []}))
     assert made.addresses(server_id(1)) == {}
     assert len(transport.sent) == 1

@@ -60,7 +60,7 @@ def query(sent: Sent) -> dict[str, str]:
 # The servers of a tag
 
 
-def test_the_servers_of_a_tag_are_asked_for_at_the_pinned_microversion(nova: Make) -> None:
+def test_the_servers_of_a_tag_are_listed_at_the_pinned_microversion(nova: Make) -> None:
     made, transport = nova(page(server(1)))
     assert [record["id"] for record in made.servers_of(TAG)] == [server_id(1)]
     assert query(transport.sent[0]) == {"tags": TAG, "limit": str(PAGE)}
@@ -106,7 +106,7 @@ def test_a_cell_that_is_down_shows_in_the_list_without_filters(
 # Pages
 
 
-def test_pages_are_asked_for_by_the_last_servers_id(nova: Make) -> None:
+def test_the_next_page_begins_after_the_last_servers_id(nova: Make) -> None:
     made, transport = nova(page(server(1), server(2), more=True), page(server(3), more=True), page(server(4)))
     assert len(made.servers_of(TAG)) == 4
     assert [query(sent).get("marker") for sent in transport.sent] == [None, server_id(2), server_id(3)]
@@ -213,7 +213,7 @@ def test_a_cloud_older_than_the_microversion_says_so(nova: Make) -> None:
 # What changed
 
 
-def test_changes_are_asked_for_since_a_moment_and_by_name(nova: Make) -> None:
+def test_changes_are_listed_since_a_moment_and_by_name(nova: Make) -> None:
     made, transport = nova(page(deleted(1)))
     assert [record["status"] for record in made.changed_since(CREATED_AT, ["hf-1", "hf-2"])] == ["DELETED"]
     assert query(transport.sent[0]) == {
@@ -250,7 +250,7 @@ def test_changes_are_one_page_as_nova_fails_on_some_markers(nova: Make) -> None:
 # One server
 
 
-def test_a_server_is_asked_for_by_its_id(nova: Make) -> None:
+def test_a_server_is_shown_by_its_id(nova: Make) -> None:
     made, transport = nova(reply(200, {"server": server(1)}))
     assert made.server(server_id(1)) == server(1)
     assert transport.sent[0].url == f"http://nova/v2.1/servers/{server_id(1)}"
@@ -293,7 +293,7 @@ def test_no_other_answer_means_that_a_server_is_gone(nova: Make, answer: Reply) 
 # Several servers
 
 
-def test_several_servers_are_asked_for_once_each(nova: Make) -> None:
+def test_each_of_several_servers_is_shown_once(nova: Make) -> None:
     made, transport = nova(reply(404, NOT_FOUND))
     ids = [server_id(number) for number in range(20)]
     assert made.servers([*ids, *ids]) == (dict.fromkeys(ids), None)
@@ -321,7 +321,7 @@ def test_trouble_with_one_server_leaves_the_others_known(nova: Make) -> None:
     assert str(trouble) == "Nova is in trouble: 500"
 
 
-def test_after_trouble_no_further_server_is_asked_for(nova: Make) -> None:
+def test_after_trouble_no_further_server_is_shown(nova: Make) -> None:
     made, transport = nova(reply(500, {}))
     known, trouble = made.servers(server_id(number) for number in range(200))
     assert known == {}
@@ -344,7 +344,7 @@ def test_after_trouble_no_further_server_is_asked_for(nova: Make) -> None:
         ),
     ],
 )
-def test_what_nova_says_to_a_delete_is_told_apart(nova: Make, answer: Reply, meaning: Deletion) -> None:
+def test_the_answers_to_a_delete_are_distinguished(nova: Make, answer: Reply, meaning: Deletion) -> None:
     made, transport = nova(answer)
     assert made.delete(server_id(1)) is meaning
     assert [(sent.method, sent.url, sent.body) for sent in transport.sent] == [

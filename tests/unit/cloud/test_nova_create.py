@@ -75,7 +75,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize(("answer", "words"), REFUSALS.values(), ids=REFUSALS)
-def test_each_kind_of_refusal_is_told_apart(service: Make, answer: Reply, words: str) -> None:
+def test_each_kind_of_refusal_is_detected(service: Make, answer: Reply, words: str) -> None:
     made, transport = service(answer)
     with pytest.raises(Refusal) as caught:
         Nova(made).create(DOCUMENT)

@@ -135,7 +135,7 @@ def test_a_planned_name_that_cannot_name_a_file_is_replaced_by_the_id() -> None:
     assert found.key == server_id(1)
 
 
-def test_two_servers_of_one_name_are_told_apart() -> None:
+def test_two_servers_of_one_name_are_distinguished() -> None:
     asked = AcquireRequest(CREATED_AT, 1800, (Planned("hf-1"),))
     found = doomed(asked, failed(1, name="hf-1", tags=OURS), failed(2, name="hf-1", tags=OURS))
     assert [(one.key, one.machine_id) for one in found] == [

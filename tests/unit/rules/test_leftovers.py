@@ -1,4 +1,4 @@
-"""What is tidied up: servers of ours that nobody will use, and records that nobody needs."""
+"""What is cleaned up: our servers that nobody will use, and records that nobody needs."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_which_requests_leave_servers_behind(one: RecordedRequest, age: int, fou
         pytest.param(frozenset({server_id(1)}), "", (), [], id="told"),
         pytest.param(None, "", (), [], id="not on record who was told"),
         pytest.param(frozenset[str](), server_id(1), (), [], id="created"),
-        pytest.param(frozenset[str](), "", (1,), [], id="given back"),
+        pytest.param(frozenset[str](), "", (1,), [], id="returned"),
     ],
 )
 def test_a_server_that_appeared_after_the_end(
@@ -97,7 +97,7 @@ def test_a_server_that_appeared_after_the_end(
 @pytest.mark.parametrize(
     "one",
     [
-        pytest.param(server(), id="by tag alone"),
+        pytest.param(server(), id="known only by its tag"),
         pytest.param(server(tags=["hostfactory", "hfp:bank"]), id="of no request"),
         pytest.param(server(tags=["hostfactory", "hfp:bank", "hf:req-other"]), id="of an unrecorded request"),
         pytest.param(server(tags=["hfp:bank", TAG]), id="without the owner's tag"),

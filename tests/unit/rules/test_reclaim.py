@@ -1,4 +1,4 @@
-"""Which machines are reported as to be given back: on proof alone, ours alone, and each once."""
+"""Which machines HostFactory should return: only on proof, only our own, and each once."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_what_is_held_is_what_was_created_and_did_not_fail() -> None:
     ("wanted", "found"),
     [
         pytest.param(MachineReference("any-id", "host"), [HeldMachine("any-id", "host")], id="by id"),
-        pytest.param(MachineReference("any-id", ""), [HeldMachine("any-id", "")], id="by id alone"),
+        pytest.param(MachineReference("any-id", ""), [HeldMachine("any-id", "")], id="only an id"),
         pytest.param(MachineReference("", "hf-1"), [HeldMachine(server_id(1), "hf-1")], id="planned name"),
         pytest.param(
             MachineReference("", "hf-1.bank.test"), [HeldMachine(server_id(1), "hf-1.bank.test")], id="full name"
@@ -93,7 +93,7 @@ def test_which_statuses_count_can_be_set(status: str) -> None:
         pytest.param(server(status="SHUTOFF", task="powering-on", tags=OURS), None, id="coming back"),
         pytest.param(server(status="SHELVED_OFFLOADED", task="unshelving", tags=OURS), None, id="unshelving"),
         pytest.param(server(power=4, tags=OURS), None, id="powered off, says the hypervisor alone"),
-        pytest.param(server(status="SHUTOFF"), None, id="by tag alone"),
+        pytest.param(server(status="SHUTOFF"), None, id="known only by its tag"),
         pytest.param(server(status="SHUTOFF", tags=["hostfactory", "hfp:other", TAG]), None, id="another provider's"),
         pytest.param(server(status="ERROR", tags=[]), None, id="foreign"),
     ],

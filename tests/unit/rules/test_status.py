@@ -371,7 +371,7 @@ def test_a_failure_on_record_of_another_server_of_the_same_name_is_not_the_machi
     ]
 
 
-# Acquire: known by the tag alone
+# Acquire: known only by the tag
 
 
 def test_without_facts_and_servers_the_id_is_unknown() -> None:
@@ -380,11 +380,11 @@ def test_without_facts_and_servers_the_id_is_unknown() -> None:
     assert found["message"] == "no server carries this request's tag, and there is no record of the request"
 
 
-def test_by_tag_alone_what_is_seen_is_what_is_expected() -> None:
+def test_with_only_a_tag_what_is_seen_is_what_is_expected() -> None:
     assert acquire(None, [server(1), server(2)])["status"] == "complete"
 
 
-def test_by_tag_alone_the_servers_say_how_many_are_expected() -> None:
+def test_with_only_a_tag_the_servers_say_how_many_are_expected() -> None:
     seen = [server(1, metadata={"hf_count": "3"}), server(2, metadata={"hf_count": "3"})]
     assert acquire(None, seen)["status"] == "running"
 
@@ -403,14 +403,14 @@ def test_a_single_server_that_never_appeared_is_missed_too() -> None:
     )
 
 
-def test_by_tag_alone_the_deadline_counts_from_the_oldest_server() -> None:
+def test_with_only_a_tag_the_deadline_counts_from_the_oldest_server() -> None:
     seen = [building(1, created="2026-03-01T10:00:00Z"), building(2)]
     rules = Rules(request_timeout=600)
     assert acquire(None, seen, now=CREATED_AT + 599, rules=rules)["status"] == "running"
     assert acquire(None, seen, now=CREATED_AT + 600, rules=rules)["status"] == "complete_with_error"
 
 
-def test_by_tag_alone_without_a_creation_time_there_is_no_deadline() -> None:
+def test_with_only_a_tag_without_a_creation_time_there_is_no_deadline() -> None:
     assert acquire(None, [building(created=None)], now=10 * LATE)["status"] == "running"
 
 
@@ -429,7 +429,7 @@ ADDRESS = "10.0.0.99"
 
 
 def returned(*seen: Server | None, now: float = SOON, numbers: Sequence[int] = (1,)) -> RequestStatus:
-    """Answer a return of numbered machines, of which the first ones were asked for."""
+    """Answer a return of numbered machines; `seen` is what Nova shows of the first ones."""
     machines = tuple(Returned(server_id(n), f"hf-33e9ed03-{n}", ADDRESS, LAUNCHED_AT) for n in numbers)
     known = {one.machine_id: record for one, record in zip(machines, seen, strict=False)}
     return status.returned(RETURN, ReturnRequest(CREATED_AT, 1800, machines), known, now)
