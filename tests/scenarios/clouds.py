@@ -228,7 +228,10 @@ class Cloud(ABC):
 
     @abstractmethod
     def knobs(self, **knobs: object) -> None:
-        """Set spawn_delay, destroy_delay, spawn_fail, destroy_fail; those that are not named go back to normal."""
+        """Set spawn_delay, destroy_delay, spawn_fail, destroy_fail; those that are not named go back to normal.
+
+        A delay that ends so ends for servers that wait already: a scenario sets a long one, looks, and lets go.
+        """
 
     @abstractmethod
     def stop(self, service: str) -> None:

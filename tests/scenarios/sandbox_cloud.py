@@ -7,15 +7,23 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from hfstack.sandbox import Sandbox
+from hfstack.sandbox.lifecycle import Phase
 from tests.scenarios.clouds import Cloud
 
 PAGE = 20
 """Servers per page at the most, as in the real cloud's configuration."""
 
 NORMAL = {"spawn_delay": 0, "destroy_delay": 0, "spawn_fail": "", "destroy_fail": ""}
+
+
+def begun(phase: Phase, now: float) -> Phase:
+    """Return a phase of a server's life that has begun, whenever it was to begin."""
+    names = ("at", "addresses_at", "launched_at", "terminated_at")
+    return replace(phase, **{name: min(time, now) for name in names if (time := getattr(phase, name)) is not None})
 
 
 class SandboxCloud(Cloud):
@@ -60,6 +68,11 @@ class SandboxCloud(Cloud):
 
     def knobs(self, **knobs: object) -> None:
         self.control("PUT", "/knobs", {**NORMAL, **knobs})
+        if not {"spawn_delay", "destroy_delay"} & set(knobs):
+            with self.sandbox.cloud.lock:
+                now = self.sandbox.cloud.now()
+                for server in self.sandbox.cloud.servers.values():
+                    server.phases = [begun(phase, now) for phase in server.phases]
 
     def stop(self, service: str) -> None:
         self.control("POST", f"/services/{service}/stop")

@@ -14,13 +14,14 @@ from tests.scenarios.site import Site
 
 
 def test_building_then_complete_with_v4_v6_and_floating_ip(cloud: Cloud, site: Site) -> None:
-    cloud.knobs(spawn_delay=5)
+    cloud.knobs(spawn_delay=60)
     request_id = new_id()
     ids = cloud.create(request_id, 2)
     building = site.poll_one(request_id)
     assert building["status"] == "running"
     assert [machine["result"] for machine in building["machines"]] == ["executing"] * 2
     assert {machine["privateIpAddress"] for machine in building["machines"]} == {""}
+    cloud.knobs()
     cloud.wait(ids)
     floating = cloud.floating_ip(ids[0])
     done = site.poll_one(request_id)
@@ -70,17 +71,18 @@ def test_error_server_reports_its_fault(cloud: Cloud, site: Site) -> None:
 
 
 def test_mixed_results_run_until_the_last_machine_is_decided(cloud: Cloud, site: Site) -> None:
-    cloud.knobs(spawn_delay=5)
     request_id = new_id()
-    slow = cloud.create(request_id, name="slow")
     failed = cloud.create(request_id, name="failed", flavor="huge")
     cloud.wait(failed, "ERROR")
+    cloud.knobs(spawn_delay=60)
+    slow = cloud.create(request_id, name="slow")
     halfway = site.poll_one(request_id)
     assert halfway["status"] == "running"
     assert {machine["machineId"]: machine["result"] for machine in halfway["machines"]} == {
         slow[0]: "executing",
         failed[0]: "fail",
     }
+    cloud.knobs()
     cloud.wait(slow)
     done = site.poll_one(request_id)
     assert done["status"] == "complete_with_error"

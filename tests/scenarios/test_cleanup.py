@@ -35,15 +35,16 @@ def test_a_failed_machine_is_deleted_and_its_reason_stays(cloud: Cloud, site: Si
 
 
 def test_a_failed_machine_is_deleted_while_others_are_waited_for(cloud: Cloud, site: Site) -> None:
-    cloud.knobs(spawn_delay=8)
     request_id = new_id()
-    slow = cloud.create(request_id, name="slow", tags=our_tags(request_id))
     failed = cloud.create(request_id, name="failed", flavor="huge", tags=our_tags(request_id))
-    site.record_acquire(request_id, ["slow", "failed"])
     cloud.wait(failed, "ERROR")
+    cloud.knobs(spawn_delay=60)
+    slow = cloud.create(request_id, name="slow", tags=our_tags(request_id))
+    site.record_acquire(request_id, ["slow", "failed"])
     halfway = site.poll_one(request_id)
     assert (halfway["status"], [one["result"] for one in halfway["machines"]]) == ("running", ["executing", "fail"])
     cloud.wait_gone(failed)
+    cloud.knobs()
     cloud.wait(slow)
     done = site.poll_one(request_id)
     assert (done["status"], [one["result"] for one in done["machines"]]) == ("complete_with_error", ["succeed", "fail"])

@@ -12,7 +12,7 @@ from tests.scenarios.site import Site
     "count", [pytest.param(1, id="one, asked by id"), pytest.param(3, id="several, asked at once")]
 )
 def test_from_deleting_to_gone(cloud: Cloud, site: Site, count: int) -> None:
-    cloud.knobs(destroy_delay=8)
+    cloud.knobs(destroy_delay=60)
     request_id = new_id("ret")
     ids = cloud.create(new_id(), count)
     records = cloud.wait(ids)
@@ -22,6 +22,7 @@ def test_from_deleting_to_gone(cloud: Cloud, site: Site, count: int) -> None:
     cloud.delete(ids)
     deleting = site.poll_one(request_id)
     assert {(one["result"], one["status"]) for one in deleting["machines"]} == {("executing", "shutting-down")}
+    cloud.knobs()
     cloud.wait_gone(ids)
     gone = site.poll_one(request_id)
     assert (gone["status"], gone["message"]) == ("complete", "")

@@ -132,7 +132,7 @@ def test_states_that_an_operator_brings_about(
 
 
 def test_a_server_that_is_being_deleted(cloud: Cloud, site: Site) -> None:
-    cloud.knobs(destroy_delay=8)
+    cloud.knobs(destroy_delay=60)
     request_id = new_id()
     ids = cloud.create(request_id)
     cloud.wait(ids)

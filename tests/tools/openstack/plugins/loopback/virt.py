@@ -1,7 +1,7 @@
 """Nova's fake hypervisor with room for many servers, and knobs.
 
-The knobs are read at each spawn and destroy from the JSON file that $LOOPBACK_KNOBS names, with the id of the server's
-project for {}, or from the one that it names with nothing for {}. All are optional:
+The knobs are read at each spawn and destroy, and again while one is delayed, from the JSON file that $LOOPBACK_KNOBS
+names: with the id of the server's project for {}, or else with nothing for {}. All are optional:
     spawn_delay    seconds spent in spawn; the server stays in BUILD, task "spawning"
     destroy_delay  seconds spent in destroy; the server stays in its state, task "deleting"
     spawn_fail     servers whose name this regular expression matches go to ERROR
@@ -30,8 +30,12 @@ def read_knobs(project: str) -> dict[str, Any]:
 
 
 def apply_knobs(action: str, instance: Any) -> None:
-    knobs = read_knobs(instance.project_id)
-    time.sleep(float(knobs.get(f"{action}_delay") or 0))
+    start = time.monotonic()
+    while True:
+        knobs = read_knobs(instance.project_id)
+        if time.monotonic() >= start + float(knobs.get(f"{action}_delay") or 0):
+            break
+        time.sleep(0.1)
     pattern = knobs.get(f"{action}_fail")
     if pattern and re.search(pattern, instance.display_name):
         raise exception.InternalError(f"knob {action}_fail: {instance.display_name}")
