@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from hfstack.environment import Environment
+from hfstack.environment import Environment, read_environment
 from hfstack.log import Log
+from tests.provider import provider_variables
 from tests.scenarios import windows
 
 # the duration of an example means nothing on a busy machine
@@ -54,19 +55,7 @@ def windows_ready() -> Iterator[None]:
 @pytest.fixture
 def environment(tmp_path: Path) -> Environment:
     """The environment of a provider `bank`, whose folders exist."""
-    for name in ("conf", "work", "log"):
-        (tmp_path / name).mkdir()
-    return Environment(
-        provider="bank",
-        confdir=str(tmp_path / "conf"),
-        workdir=str(tmp_path / "work"),
-        logdir=str(tmp_path / "log"),
-        host="master1",
-        log_level="LOG_DEBUG",
-        log_max_bytes=10 * 1024 * 1024,
-        log_max_rotate=5,
-        action_timeout="",
-    )
+    return read_environment(provider_variables(tmp_path))
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from openstack.config import loader
 import hfstack.cloud.sdk
 from hfstack import cli
 from hfstack.context import Budget, Context
+from tests.provider import provider_variables
 from tests.unit.records import CREATED_AT, Clock
 
 KEYSTONE = "http://keystone.test:5000/v3"
@@ -243,17 +244,8 @@ def cloud() -> Iterator[Cloud]:
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     """A provider `bank` with the credentials of the cloud, a minute after its servers were created."""
-    for name in ("conf", "work", "log"):
-        (tmp_path / name).mkdir()
+    env = provider_variables(tmp_path)
     (tmp_path / "conf" / "clouds.yaml").write_text(CLOUDS, "utf-8")
-    env = {
-        "HF_PROVIDER_NAME": "bank",
-        "HF_PROVIDER_CONFDIR": str(tmp_path / "conf"),
-        "HF_PROVIDER_WORKDIR": str(tmp_path / "work"),
-        "HF_PROVIDER_LOGDIR": str(tmp_path / "log"),
-        "HF_LOGLEVEL": "LOG_DEBUG",
-        "EGOSC_INSTANCE_HOST": "master1",
-    }
     clock = Clock()
     monkeypatch.setattr(cli, "Budget", functools.partial(Budget, monotonic=clock.monotonic, sleep=clock.sleep))
     monkeypatch.setattr(cli, "Context", functools.partial(Context, now=lambda: NOW))
@@ -261,35 +253,43 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
 
 
 Ask = Callable[..., Any]
+Call = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def ask(site: Site, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> Ask:
+def call(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> Call:
+    """Call a command in this process, with an input file and variables; returns its document."""
+
+    def call(command: str, document: object, env: Mapping[str, str], code: int = 0) -> dict[str, Any]:
+        path = tmp_path / "hf_in_Q2kSeS"
+        path.write_text(json.dumps(document), "utf-8")
+        exit_code = cli.run(command, ["-f", str(path)], env)
+        out, err = capsysbinary.readouterr()
+        assert (exit_code, err) == (code, b""), out
+        found: dict[str, Any] = json.loads(out)
+        return found
+
+    return call
+
+
+@pytest.fixture
+def ask(site: Site, call: Call) -> Ask:
     """Ask getRequestStatus for ids; returns its document's `requests`."""
 
     def ask(*ids: str) -> Any:
-        path = tmp_path / "hf_in_Q2kSeS"
         requests = [{"requestId": one} for one in ids]
-        path.write_text(json.dumps({"requests": requests[0] if len(ids) == 1 else requests}), "utf-8")
-        exit_code = cli.run("getRequestStatus", ["-f", str(path)], site.env)
-        out, err = capsysbinary.readouterr()
-        assert (exit_code, err) == (0, b""), out
-        return json.loads(out)["requests"]
+        document = {"requests": requests[0] if len(ids) == 1 else requests}
+        return call("getRequestStatus", document, site.env)["requests"]
 
     return ask
 
 
 @pytest.fixture
-def refused(site: Site, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> Callable[[str], str]:
+def refused(site: Site, call: Call) -> Callable[[str], str]:
     """Ask getRequestStatus for an id when it ends with exit 1; returns the message."""
 
     def refused(request_id: str) -> str:
-        path = tmp_path / "hf_in_Q2kSeS"
-        path.write_text(json.dumps({"requests": {"requestId": request_id}}), "utf-8")
-        exit_code = cli.run("getRequestStatus", ["-f", str(path)], site.env)
-        out, err = capsysbinary.readouterr()
-        assert (exit_code, err) == (1, b""), out
-        document = json.loads(out)
+        document = call("getRequestStatus", {"requests": {"requestId": request_id}}, site.env, 1)
         assert list(document) == ["message"]
         return str(document["message"])
 

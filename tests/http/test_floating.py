@@ -18,6 +18,8 @@ from hfstack.sandbox import Sandbox
 from hfstack.sandbox.faults import Fault
 from hfstack.sandbox.inventory import DEMO, PUBLIC, Network, Subnet
 from hfstack.sandbox.state import FloatingIP, Server
+from tests.http.conftest import Call
+from tests.provider import provider_variables
 
 TEMPLATE = {
     "templateId": "small",
@@ -39,15 +41,12 @@ UNCLEAR = {
 class Bank:
     """A provider's site and a sandbox cloud, with one clock that can be turned on."""
 
-    def __init__(self, folder: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    def __init__(self, folder: Path, call: Call) -> None:
         self.folder = folder
-        self.capsysbinary = capsysbinary
+        self.call = call
         self.later = 0.0
         self.sandbox = Sandbox(clock=self.now)
-        self.env = {"HF_PROVIDER_NAME": "bank", "HF_LOGLEVEL": "LOG_DEBUG", "EGOSC_INSTANCE_HOST": "master1"}
-        for name in ("conf", "work", "log"):
-            (folder / name).mkdir()
-            self.env[f"HF_PROVIDER_{name.upper()}DIR"] = str(folder / name)
+        self.env = provider_variables(folder)
 
     def now(self) -> float:
         return time.time() + self.later
@@ -68,13 +67,7 @@ class Bank:
 
     def ask(self, command: str, document: object, code: int = 0) -> dict[str, Any]:
         """Call a command, and return the document that it printed."""
-        path = self.folder / "hf_in_Q2kSeS"
-        path.write_text(json.dumps(document), "utf-8")
-        exit_code = cli.run(command, ["-f", str(path)], self.env)
-        out, err = self.capsysbinary.readouterr()
-        assert (exit_code, err) == (code, b""), out
-        found: dict[str, Any] = json.loads(out)
-        return found
+        return self.call(command, document, self.env, code)
 
     def request(self, count: int = 1, code: int = 0) -> dict[str, Any]:
         return self.ask("requestMachines", {"template": {"templateId": "small", "machineCount": count}}, code)
@@ -122,8 +115,8 @@ class Bank:
 
 
 @pytest.fixture
-def bank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]) -> Iterator[Bank]:
-    made = Bank(tmp_path, capsysbinary)
+def bank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call) -> Iterator[Bank]:
+    made = Bank(tmp_path, call)
     monkeypatch.setattr(cli, "Context", functools.partial(Context, now=made.now))
     monkeypatch.setattr(cli, "Budget", functools.partial(Budget, sleep=lambda _: None))
     made.start()

@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hfstack import cli
 from hfstack.commands import get_return_requests
 from hfstack.rules.leftovers import DAY
-from tests.http.conftest import NOW, Cloud, Site, answer
+from tests.http.conftest import NOW, Call, Cloud, Site, answer
 from tests.unit.records import CREATED_AT, REQUEST, RETURN, TAG, server, server_id
 
 OURS = ["hostfactory", "hfp:bank", TAG]
 ONE, TWO = "hf-33e9ed03-1", "hf-33e9ed03-2"
 NOTHING = {"status": "complete", "message": "0 of 2 machines to return", "requests": []}
 
-Call = Callable[..., dict[str, Any]]
+Reclaim = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def call(site: Site, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> Call:
-    """Call the command with a document, expecting an exit code."""
-
-    def call(document: object = None, code: int = 0) -> dict[str, Any]:
-        path = tmp_path / "hf_in_Q2kSeS"
-        path.write_text(json.dumps({} if document is None else document), "utf-8")
-        exit_code = cli.run("getReturnRequests", ["-f", str(path)], site.env)
-        out, err = capsysbinary.readouterr()
-        assert (exit_code, err) == (code, b""), out
-        found: dict[str, Any] = json.loads(out)
-        return found
-
-    return call
+def reclaim(site: Site, call: Call) -> Reclaim:
+    """Call getReturnRequests with a document, expecting an exit code."""
+    return lambda document=None, code=0: call("getReturnRequests", {} if document is None else document, site.env, code)
 
 
 def record_request(site: Site, age: float = 60, **more: Any) -> None:
@@ -51,10 +38,10 @@ def record_return(site: Site, *numbers: int) -> None:
     site.record(RETURN, asked={"asked": CREATED_AT, "returnTimeout": 1800, "machines": machines})
 
 
-def test_one_list_and_the_missing_by_id(call: Call, site: Site, cloud: Cloud) -> None:
+def test_one_list_and_the_missing_by_id(reclaim: Reclaim, site: Site, cloud: Cloud) -> None:
     record_request(site, polled={})
     cloud.servers = [server(1, tags=OURS)]
-    assert call() == {
+    assert reclaim() == {
         "status": "complete",
         "message": "1 of 2 machines to return",
         "requests": [{"machine": TWO, "machineId": server_id(2), "gracePeriod": 0}],
@@ -73,18 +60,18 @@ def test_one_list_and_the_missing_by_id(call: Call, site: Site, cloud: Cloud) ->
     ],
 )
 def test_the_machines_that_hostfactory_names(
-    call: Call, site: Site, cloud: Cloud, machines: object, found: list[str]
+    reclaim: Reclaim, site: Site, cloud: Cloud, machines: object, found: list[str]
 ) -> None:
     record_request(site, polled={})
     cloud.servers = [server(1, tags=OURS)]
-    assert [one["machineId"] for one in call({"machines": machines})["requests"]] == found
+    assert [one["machineId"] for one in reclaim({"machines": machines})["requests"]] == found
 
 
-def test_a_machine_with_a_requested_return_is_not_reported(call: Call, site: Site, cloud: Cloud) -> None:
+def test_a_machine_with_a_requested_return_is_not_reported(reclaim: Reclaim, site: Site, cloud: Cloud) -> None:
     record_request(site, polled={})
     record_return(site, 1)
-    assert [one["machineId"] for one in call()["requests"]] == [server_id(2)]
-    assert call({"machines": {"name": ONE}})["requests"] == []
+    assert [one["machineId"] for one in reclaim()["requests"]] == [server_id(2)]
+    assert reclaim({"machines": {"name": ONE}})["requests"] == []
     assert f"/v2.1/servers/{server_id(1)}" not in cloud.paths()
 
 
@@ -97,94 +84,94 @@ def test_a_machine_with_a_requested_return_is_not_reported(call: Call, site: Sit
     ],
 )
 def test_trouble_reports_nothing_and_deletes_nothing(
-    call: Call, site: Site, cloud: Cloud, fault: Any, answered: int
+    reclaim: Reclaim, site: Site, cloud: Cloud, fault: Any, answered: int
 ) -> None:
     record_request(site, age=9999)
     gone = server(1, tags=OURS)
     good = answer(200, {"servers": [gone]}, OpenStack_API_Version="compute 2.79")
     cloud.faults = [good] * answered + [fault] * 3
-    found = call(code=1)
+    found = reclaim(code=1)
     assert (set(found), found["requests"]) == ({"message", "requests"}, [])
     assert "Nova" in found["message"]
     assert cloud.deletes() == []
 
 
-def test_a_down_cell_proves_nothing(call: Call, site: Site, cloud: Cloud) -> None:
+def test_a_down_cell_proves_nothing(reclaim: Reclaim, site: Site, cloud: Cloud) -> None:
     record_request(site, polled={})
     cloud.servers = [{"id": server_id(number), "status": "UNKNOWN", "tags": []} for number in (1, 2)]
-    assert call() == NOTHING
+    assert reclaim() == NOTHING
 
 
 def test_an_unreadable_return_reports_nothing_and_an_unreadable_request_only_itself(
-    call: Call, site: Site, cloud: Cloud
+    reclaim: Reclaim, site: Site, cloud: Cloud
 ) -> None:
     site.record("req-broken", asked={"asked": "yesterday"})
     record_request(site, polled={})
     cloud.servers = [server(1, tags=OURS), server(2, tags=OURS)]
-    assert call() == NOTHING
+    assert reclaim() == NOTHING
     assert "req-broken is skipped: the facts in" in site.logged()
     site.record(RETURN, asked={"asked": NOW})
-    found = call(code=1)
+    found = reclaim(code=1)
     assert (found["requests"], RETURN in found["message"]) == ([], True)
 
 
 def test_a_record_that_another_process_removes_meanwhile_is_history(
-    call: Call, site: Site, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    reclaim: Reclaim, site: Site, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record_request(site, polled={})
     cloud.servers = [server(1, tags=OURS), server(2, tags=OURS)]
     monkeypatch.setattr(get_return_requests, "recorded_request_ids", lambda _: [REQUEST, "req-gone", RETURN])
-    assert call() == NOTHING
+    assert reclaim() == NOTHING
     assert "gone" not in site.logged()
 
 
-def test_a_work_directory_that_is_not_there_reports_nothing(call: Call, site: Site, cloud: Cloud) -> None:
-    assert call()["requests"] == []
+def test_a_work_directory_that_is_not_there_reports_nothing(reclaim: Reclaim, site: Site, cloud: Cloud) -> None:
+    assert reclaim()["requests"] == []
     site.work.rmdir()
-    assert call(code=1)["requests"] == []
+    assert reclaim(code=1)["requests"] == []
     assert len(cloud.paths()) == 1
 
 
-def test_malformed_input_is_refused_before_anything_is_sent(call: Call, cloud: Cloud) -> None:
+def test_malformed_input_is_refused_before_anything_is_sent(reclaim: Reclaim, cloud: Cloud) -> None:
     wrong: list[object] = [[], {"machines": "all"}, {"machines": [{}]}, {"machines": [{"name": 7}]}]
     for document in wrong:
-        assert list(call(document, code=1)) == ["message"]
+        assert list(reclaim(document, code=1)) == ["message"]
     assert cloud.logins == []
 
 
-def test_a_request_that_was_never_polled_is_reaped_and_not_reported(call: Call, site: Site, cloud: Cloud) -> None:
+def test_a_request_that_was_never_polled_is_reaped_and_not_reported(reclaim: Reclaim, site: Site, cloud: Cloud) -> None:
     record_request(site, age=3601)
     cloud.servers = [server(1, tags=OURS), server(2, tags=OURS), server(3)]
-    assert call() == NOTHING
+    assert reclaim() == NOTHING
     assert sorted(cloud.deletes()) == [server_id(1), server_id(2)]
     reason = "HostFactory has not polled its request within 3600 s"
     assert site.facts(REQUEST)[f"failed-{ONE}.json"]["message"] == reason
     assert f"INFO - {REQUEST}: asked Nova to delete {server_id(1)} (accepted): {reason}" in site.logged()
     cloud.servers, cloud.asked = [], []
-    assert call()["requests"] == []
+    assert reclaim()["requests"] == []
 
 
 @pytest.mark.parametrize(("timeout", "reaped"), [("300", []), ("100", [server_id(1)])])
 def test_a_call_that_never_ended_is_reaped_after_twice_its_time(
-    call: Call, site: Site, cloud: Cloud, timeout: str, reaped: list[str]
+    reclaim: Reclaim, site: Site, cloud: Cloud, timeout: str, reaped: list[str]
 ) -> None:
     site.env["HF_PROVIDER_ACTION_TIMEOUT"] = timeout
     site.record(REQUEST, asked={"asked": NOW - 201, "names": [ONE], "requestTimeout": 1800})
     cloud.servers = [server(1, tags=OURS)]
-    call()
+    reclaim()
     assert cloud.deletes() == reaped
 
 
-def test_trouble_during_cleanup_changes_no_answer(call: Call, site: Site, cloud: Cloud) -> None:
+def test_trouble_during_cleanup_changes_no_answer(reclaim: Reclaim, site: Site, cloud: Cloud) -> None:
     record_request(site, age=3601)
     cloud.servers = [server(1, tags=OURS), server(2, tags=OURS)]
     cloud.delete_faults = [answer(500, {"computeFault": {"message": "no database"}})] * 2
-    assert call() == NOTHING
+    assert reclaim() == NOTHING
     assert "WARNING - a server could not be deleted: Nova is in trouble: 500 no database" in site.logged()
 
 
 def test_what_cannot_be_recorded_is_not_deleted(
-    call: Call, site: Site, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    reclaim: Reclaim, site: Site, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record_request(site, age=3601)
     cloud.servers = [server(1, tags=OURS), server(2, tags=OURS)]
@@ -193,16 +180,16 @@ def test_what_cannot_be_recorded_is_not_deleted(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    assert call() == NOTHING
+    assert reclaim() == NOTHING
     assert cloud.deletes() == []
     assert f"cannot record {site.work / 'requests' / REQUEST / f'failed-{ONE}.json'}" in site.logged()
 
 
-def test_the_delete_of_a_failed_machine_is_repeated_after_the_end(call: Call, site: Site, cloud: Cloud) -> None:
+def test_the_delete_of_a_failed_machine_is_repeated_after_the_end(reclaim: Reclaim, site: Site, cloud: Cloud) -> None:
     failure: dict[str, Any] = {f"failed-{ONE}": {"machineId": server_id(1), "launchtime": 7, "message": "late"}}
     record_request(site, ended={"machineIds": [server_id(1), server_id(2)]}, **failure)
     cloud.servers = [server(number, tags=OURS) for number in (1, 2, 3)]
-    assert call()["requests"] == []
+    assert reclaim()["requests"] == []
     assert sorted(cloud.deletes()) == [server_id(1), server_id(3)], "3 appeared after the end"
 
 
@@ -212,41 +199,41 @@ def age(site: Site, request_id: str, days: float) -> None:
         os.utime(path, (NOW - days * DAY,) * 2)
 
 
-def test_history_goes(call: Call, site: Site, cloud: Cloud) -> None:
+def test_history_goes(reclaim: Reclaim, site: Site, cloud: Cloud) -> None:
     record_request(site, polled={}, ended={})
     site.record("req-new", asked={"asked": NOW, "names": [], "requestTimeout": 1})
     (site.work / "requests" / "notes").mkdir()
     for request_id, days in ((REQUEST, 90.1), ("req-new", 89.9)):
         age(site, request_id, days)
     cloud.servers = [{"id": "x", "name": "x", "status": "UNKNOWN", "tags": []}]
-    call()
+    reclaim()
     assert (site.work / "requests" / REQUEST).exists(), "a cell is down: it may hide servers"
     cloud.servers = [server(1, tags=OURS)]
-    call()
+    reclaim()
     assert (site.work / "requests" / REQUEST).exists(), "a server of it is there"
     cloud.servers = []
-    call()
+    reclaim()
     assert sorted(path.name for path in (site.work / "requests").iterdir()) == ["notes", "req-new"]
     assert f"{REQUEST}: its record is older than historyDays and was removed" in site.logged()
 
 
-def test_a_record_that_cannot_be_removed_is_a_warning(call: Call, site: Site, cloud: Cloud) -> None:
+def test_a_record_that_cannot_be_removed_is_a_warning(reclaim: Reclaim, site: Site, cloud: Cloud) -> None:
     record_request(site, polled={})
     (site.work / "requests" / REQUEST / "notes").mkdir()
     site.record("req-small", asked={"asked": CREATED_AT, "names": [], "requestTimeout": 1})
     for request_id in (REQUEST, "req-small"):
         age(site, request_id, 91)
     cloud.servers = []
-    assert len(call()["requests"]) == 2
+    assert len(reclaim()["requests"]) == 2
     assert f"WARNING - cannot remove {site.work / 'requests' / REQUEST}: " in site.logged()
     assert not (site.work / "requests" / "req-small").exists()
 
 
-def test_without_knowing_of_the_cells_nothing_is_removed(call: Call, site: Site, cloud: Cloud) -> None:
+def test_without_knowing_of_the_cells_nothing_is_removed(reclaim: Reclaim, site: Site, cloud: Cloud) -> None:
     site.record(REQUEST, asked={"asked": CREATED_AT, "names": [], "requestTimeout": 1})
     age(site, REQUEST, 91)
     none = answer(200, {"servers": []}, OpenStack_API_Version="compute 2.79")
     cloud.faults = [none, answer(500, {"computeFault": {"message": "no database"}})]
-    call()
+    reclaim()
     assert (site.work / "requests" / REQUEST).exists()
     assert "WARNING - Nova is in trouble: 500 no database" in site.logged()
