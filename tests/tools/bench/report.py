@@ -26,7 +26,7 @@ def as_json(results: Results, verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "contests": held,
         "requests": results.requests,
         "atOnce": [
-            {"polls": count, "runs": [one._asdict() for one in runs]} for count, runs in results.in_parallel.items()
+            {"polls": count, "runs": [one._asdict() for one in runs]} for count, runs in results.at_once.items()
         ],
         "requestMachines": [usage._asdict() for usage in results.making],
         "size": results.size,
@@ -70,7 +70,7 @@ CONTEST_HEAD = [
 def other_table(results: Results) -> list[str]:
     """Return the figures that are no contest."""
     rows = [f"| HTTP requests of a poll: {name} | {count} |" for name, count in results.requests.items()]
-    for count, runs in results.in_parallel.items():
+    for count, runs in results.at_once.items():
         wall, cpu = figure(one.wall * 1000 for one in runs), figure(one.cpu * 1000 for one in runs)
         polls = f"{count} warm polls at once" if count > 1 else "1 warm poll"
         rows.append(f"| {polls}, 1 server each: wall, ms; CPU of all, ms | {ranged(wall)}; {ranged(cpu)} |")

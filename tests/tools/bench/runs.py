@@ -16,7 +16,7 @@ from tests.tools.bench.measure import BenchError, Spawner, compete
 from tests.tools.bench.programs import BARE, CLIENT, COLD, CURL, NAIVE, SCRIPT, SOURCE, WARM
 from tests.tools.bench.stage import HTTP, HTTPS, Stage
 
-MAX_PARALLEL = (1, 8, 50)
+AT_ONCE = (1, 8, 50)
 MACHINES = 100
 NOVA_DELAY = 0.2
 """Seconds that Nova takes for each request while machines are made."""
@@ -65,7 +65,7 @@ class Results:
     held: Held = field(default_factory=dict)
     requests: dict[str, int] = field(default_factory=dict)
     """HTTP requests of one poll for one server, by program."""
-    in_parallel: dict[int, list[Usage]] = field(default_factory=dict)
+    at_once: dict[int, list[Usage]] = field(default_factory=dict)
     """Warm polls that were started together, by their number."""
     making: list[Usage] = field(default_factory=list)
     """Calls of requestMachines."""
@@ -116,8 +116,8 @@ def poll_at_once(spawner: Spawner, folder: Path, rounds: int, results: Results) 
     with Stage(folder, 1) as stage:
         program = programs.warm(stage)
         spawner.run(program)
-        for count in MAX_PARALLEL:
-            results.in_parallel[count] = [spawner.run_at_once(program, count) for _ in range(rounds)]
+        for count in AT_ONCE:
+            results.at_once[count] = [spawner.run_at_once(program, count) for _ in range(rounds)]
 
 
 def make_machines(spawner: Spawner, folder: Path, rounds: int, results: Results) -> None:

@@ -43,7 +43,7 @@ def load_nova(etc: Path) -> Any:
     opts.register_service_opts(conf)
     os_brick.setup(conf)
     os_vif.initialize()
-    objects.ServiceClient.enable_min_version_cache()
+    objects.Service.enable_min_version_cache()
     return conf
 
 
@@ -115,7 +115,7 @@ class Nova:
 
         rpcapi = importlib.import_module(f"nova.{name}.rpcapi")
         alternative = {"topic_alt": rpcapi.RPC_TOPIC_ALT} if name == "compute" else {}
-        part = service.ServiceClient.create(binary=f"nova-{name}", topic=rpcapi.RPC_TOPIC, **alternative)
+        part = service.Service.create(binary=f"nova-{name}", topic=rpcapi.RPC_TOPIC, **alternative)
         part.start()
         return part
 
@@ -128,7 +128,7 @@ class Nova:
             if server is not None:
                 server.stop()
                 server.wait()
-        service.ServiceClient.stop(part)
+        service.Service.stop(part)
 
     def listen(self, path: str) -> None:
         """Serve the control channel in the background."""
