@@ -63,6 +63,11 @@ MAX_MESSAGE = 500
 """The most characters of a text from the cloud that go into a message."""
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def describe(value: object) -> str:
     """Describe a JSON value in a message: its type, and the value itself if it is a short one."""
     if value is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hfstack import inputs
 from hfstack.actions.housekeeping import Housekeeping
 from hfstack.cloud.connection import Cloud
-from hfstack.errors import CloudTrouble, FactsUnreadable, NothingReported, explain
+from hfstack.errors import CloudTrouble, FactsUnreadable, NothingReported, counted, explain
 from hfstack.rules import reclaim, server_record
 from hfstack.store import facts
 from hfstack.store.request_list import RecordedRequest, load_recorded, recorded_request_ids
@@ -43,7 +43,7 @@ def run(document: object, name: str, context: Context) -> schema.ReturnRequestsD
         raise NothingReported(explain(error)) from None
     seen: dict[str, Server | None] = {**listed, **rest}
     machines = reclaim.to_return(held, seen, context.environment.provider, context.settings.reclaimedStates)
-    message = f"{len(machines)} of {len(held)} machines to return"
+    message = f"{len(machines)} of {counted(len(held), 'machine')} to return"
     details = "".join(f"; {machine['machineId']} in {machine['gracePeriod']} s" for machine in machines)
     context.log.info(message + details)
     Housekeeping(context, cloud, nova, requests).clean_up(seen)

@@ -16,7 +16,7 @@ from hfstack.actions.create import Created, ServerCreator
 from hfstack.actions.server_body import Resolved, server_body
 from hfstack.cloud.connection import Cloud
 from hfstack.config import template_file
-from hfstack.errors import Refusal
+from hfstack.errors import Refusal, counted
 from hfstack.rules import server_record
 from hfstack.store.facts import AcquireRequest, Planned
 from hfstack.store.write import write_acquire_asked, write_created
@@ -124,9 +124,9 @@ def summed_up(created: Sequence[Created], context: Context) -> schema.RequestAns
     """Return the answer. Raises `Refusal` if there is nothing to wait for."""
     refused = [Refusal(machine.message, machine.code) for machine in created if machine.code]
     count = len(created)
-    message = f"{len(refused)} of {count} machines were refused; {refused[0]}" if refused else ""
-    context.log.info(f"requested {count - len(refused)} of {count} machines" + (f"; {message}" if message else ""))
+    machines = counted(count, "machine")
+    message = f"{len(refused)} of {machines} refused; {refused[0]}" if refused else ""
+    context.log.info(f"requested {count - len(refused)} of {machines}" + (f"; {message}" if message else ""))
     if len(refused) == count:
         raise Refusal(message, refused[0].code)
-    success = "Requested 1 machine" if count == 1 else f"Requested {count} machines"
-    return {"message": message or success, "requestId": context.request_id}
+    return {"message": message or f"Requested {machines}", "requestId": context.request_id}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from hfstack import inputs
 from hfstack.actions.floating_ips import release_going
 from hfstack.cloud.connection import Cloud
-from hfstack.errors import explain
+from hfstack.errors import counted, explain
 from hfstack.rules import server_record
 from hfstack.store.facts import Returned, ReturnRequest
 from hfstack.store.write import write_return_asked
@@ -45,7 +45,7 @@ def run(document: object, name: str, context: Context) -> schema.RequestAnswer:
     release_going(cloud, [server for server in seen.values() if server], outcomes)
     gone = sum(server is None for server in seen.values())
     left = len(seen) - gone - len(to_delete)
-    message = f"deleting {len(to_delete)} of {len(references)} machines"
+    message = f"deleting {len(to_delete)} of {counted(len(references), 'machine')}"
     message += f", {gone} already gone" if gone else ""
     message += f", {left} locked or not created by hfstack" if left else ""
     for error in (trouble, delete_trouble):

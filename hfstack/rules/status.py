@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from hfstack import states
 from hfstack._typing import TYPE_CHECKING, NamedTuple
+from hfstack.errors import counted
 from hfstack.rules import server_record
 from hfstack.rules.server_record import Server
 from hfstack.store.facts import AcquireRequest, Failed, Planned, Returned, ReturnRequest
@@ -180,7 +181,7 @@ def acquire_status(request_id: str, machines: list[Machine], expected: int, term
         status = "running"
     elif missing > 0:
         status = "complete_with_error"
-        message = f"{missing} of {expected} machines did not appear within {terms.timeout} s"
+        message = f"{missing} of {counted(expected, 'machine')} did not appear within {terms.timeout} s"
     elif states.FAIL in results:
         status = "complete_with_error"
         message = summary(machines)
@@ -308,4 +309,4 @@ def summary(machines: Iterable[Machine]) -> str:
     """Say in one line how many machines failed, and why the first did."""
     entries = list(machines)
     failed = [machine for machine in entries if machine["result"] == states.FAIL]
-    return f"{len(failed)} of {len(entries)} machines failed; {failed[0]['name']}: {failed[0]['message']}"
+    return f"{len(failed)} of {counted(len(entries), 'machine')} failed; {failed[0]['name']}: {failed[0]['message']}"

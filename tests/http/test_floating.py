@@ -179,7 +179,7 @@ def test_a_machine_without_a_floating_ip_is_not_asked_for_and_the_others_are(ban
     bank.sandbox.cloud.knobs.quota_floating_ips = 1
     answer = bank.request(2)
     words = "Neutron refused a floating IP: 409 Quota exceeded for resources: ['floatingip']."
-    assert answer["message"] == f"1 of 2 machines were refused; {words}"
+    assert answer["message"] == f"1 of 2 machines refused; {words}"
     assert len(bank.servers()) == 1
     done = bank.poll(answer["requestId"])
     assert sorted((one["result"], one["message"]) for one in done["machines"]) == [("fail", words), ("succeed", "")]
@@ -187,7 +187,7 @@ def test_a_machine_without_a_floating_ip_is_not_asked_for_and_the_others_are(ban
 
 def test_without_any_floating_ip_nothing_is_asked_of_nova(bank: Bank) -> None:
     bank.sandbox.cloud.knobs.quota_floating_ips = 0
-    assert bank.request(2, code=1)["message"].startswith("2 of 2 machines were refused; Neutron refused a floating IP")
+    assert bank.request(2, code=1)["message"].startswith("2 of 2 machines refused; Neutron refused a floating IP")
     assert "POST /v2.1/servers" not in bank.sent("nova")
 
 

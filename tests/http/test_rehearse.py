@@ -19,6 +19,7 @@ import pytest
 from hfstack.admin.rehearse import checks, rehearsal, scripts
 from hfstack.admin.rehearse.command import rehearse
 from hfstack.admin.rehearse.output import ANSWERS
+from hfstack.errors import counted
 from tests.http import broken_provider
 from tests.http.broken_provider import FAULTS
 
@@ -169,7 +170,7 @@ def test_a_broken_provider_fails_and_gets_its_machines_back(stage: Stage, fault:
     assert left in done.output
     number = len(re.findall("^  - ", done.output.partition("Violations:")[2].partition("\n\n")[0], re.MULTILINE))
     leaked = " and possibly leaked servers" if fault in LEFT else ""
-    assert done.output.endswith(f"\n\nFAIL: {checks.counted(number, 'violation')}{leaked}; see above.\n")
+    assert done.output.endswith(f"\n\nFAIL: {counted(number, 'violation')}{leaked}; see above.\n")
     assert ("\nPossibly leaked servers" in done.output) == (fault in LEFT)
     assert ("getReturnRequests: machine" in done.output) == (fault == "working-one-reported")
     assert done.errors == ""

@@ -110,7 +110,7 @@ def test_the_living_count_against_the_templates_maximum(cloud: Cloud, site: Site
 def test_nova_refuses_all_of_them(cloud: Cloud, site: Site) -> None:
     site.write_templates({"availabilityZones": ["moon"]})
     answer = site.ask("requestMachines", {"template": {"templateId": "small", "machineCount": 2}}, code=1)
-    assert answer["message"].startswith("2 of 2 machines were refused; Nova refuses the server as it is described: 400")
+    assert answer["message"].startswith("2 of 2 machines refused; Nova refuses the server as it is described: 400")
     assert "availability zone" in answer["message"]
     assert cloud.call("GET", "/servers?tags=hostfactory")["servers"] == []
 
@@ -122,7 +122,7 @@ def test_lsf_is_told_the_kind_of_refusal(cloud: Cloud, site: Site) -> None:
     document = {"template": {"templateId": "small", "machineCount": 1}, "rc_account": "default", "userData": {}}
     done = site.run(document, "requestMachines", **nothing, **lsf)
     assert done.returncode == 1
-    assert parse(done.stdout)["message"].startswith("Error Code: ZoneUnavailable 1 of 1 machines were refused; Nova")
+    assert parse(done.stdout)["message"].startswith("Error Code: ZoneUnavailable 1 of 1 machine refused; Nova")
     assert cloud.call("GET", "/servers?tags=hostfactory")["servers"] == []
 
 

@@ -1,4 +1,4 @@
-"""The codes of refusals: one list, and each of them is used."""
+"""The codes of refusals: one list, and each of them is used. The helpers that word a message."""
 
 from __future__ import annotations
 
@@ -32,3 +32,8 @@ def test_every_refusal_code_is_used() -> None:
         if isinstance(node, ast.Constant)
     }
     assert set(errors.REFUSAL_CODES) <= used
+
+
+@pytest.mark.parametrize(("number", "words"), [(0, "0 machines"), (1, "1 machine"), (2, "2 machines")])
+def test_a_number_with_its_noun(number: int, words: str) -> None:
+    assert errors.counted(number, "machine") == words

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hfstack import states
+from hfstack.errors import counted
 from hfstack.schema import Machine, RequestStatus, ReturnRequestsDocument, StatusDocument, TemplatesDocument
 
 NEEDED = ("type", "ncpus", "nram")
@@ -206,11 +207,6 @@ def return_requests(document: ReturnRequestsDocument, machines: Mapping[str, Mac
 
 
 # Wording
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def repeated(values: Iterable[str]) -> list[tuple[str, int]]:

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hfstack.admin.rehearse.checks import counted
 from hfstack.admin.rehearse.console import Console
 from hfstack.admin.rehearse.rehearsal import Rehearsal
 from hfstack.admin.rehearse.sandbox_site import sandbox_site
@@ -17,7 +16,7 @@ from hfstack.cloud.credentials import open_access
 from hfstack.config import settings
 from hfstack.config.settings import Settings
 from hfstack.environment import Environment, full_timeout, read_environment
-from hfstack.errors import ConfigError
+from hfstack.errors import ConfigError, counted
 from hfstack.log import Log
 
 TIMEOUT = 1900

@@ -16,6 +16,7 @@ from hfstack.admin.rehearse import checks
 from hfstack.admin.rehearse.console import Console
 from hfstack.admin.rehearse.output import Answer, Call, read
 from hfstack.admin.rehearse.scripts import Scripts
+from hfstack.errors import counted
 from hfstack.schema import Machine, RequestStatus
 
 MAX_PAUSE = 5.0
@@ -55,9 +56,9 @@ class Rehearsal:
         found = [f"{machine['name']} ({key})" for key, machine in self.machines.items() if key not in self.deleted]
         unknown = self.outstanding - len(self.machines)
         if unknown > 0 and self.request_id:
-            found.append(f"{checks.counted(unknown, 'machine')} of {self.request_id}, never reported")
+            found.append(f"{counted(unknown, 'machine')} of {self.request_id}, never reported")
         elif unknown > 0:
-            found.append(f"{checks.counted(unknown, 'machine')} of a requestMachines call that gave no requestId")
+            found.append(f"{counted(unknown, 'machine')} of a requestMachines call that gave no requestId")
         return found
 
     def run(self, template_id: str, machines: int) -> None:
@@ -89,7 +90,7 @@ class Rehearsal:
         if reason:
             self.note("getAvailableTemplates", [reason])
             raise Stopped
-        requested = f"{checks.counted(machines, 'machine')} of template {template_id}"
+        requested = f"{counted(machines, 'machine')} of template {template_id}"
         self.console.say(f"Requesting {requested}; every machine is returned at the end.")
         return template_id
 

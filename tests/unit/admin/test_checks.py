@@ -313,8 +313,3 @@ def test_only_machines_that_failed_are_to_be_returned(reported: Any, second: Mac
     document: ReturnRequestsDocument = {"status": "complete", "message": "", "requests": [reported]}
     found = checks.return_requests(document, {A: machine(0), B: second})
     assert found == ["machine hf-1-1 is to be returned, but its result is still succeed"] * violations
-
-
-@pytest.mark.parametrize(("number", "words"), [(0, "0 machines"), (1, "1 machine"), (2, "2 machines")])
-def test_a_number_with_its_noun(number: int, words: str) -> None:
-    assert checks.counted(number, "machine") == words

@@ -183,7 +183,7 @@ def test_an_error_is_a_failure_with_novas_reason() -> None:
     assert found["status"] == "complete_with_error"
     assert only(found)["result"] == "fail"
     assert only(found)["message"] == "the server is in ERROR: No valid host was found."
-    assert found["message"] == "1 of 1 machines failed; hf-33e9ed03-1: the server is in ERROR: No valid host was found."
+    assert found["message"] == "1 of 1 machine failed; hf-33e9ed03-1: the server is in ERROR: No valid host was found."
 
 
 @pytest.mark.parametrize(
