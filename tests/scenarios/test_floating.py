@@ -92,7 +92,7 @@ def test_what_no_router_leads_to_fails_with_neutrons_reason(cloud: Cloud, site: 
     assert done["status"] == "complete_with_error"
     (machine,) = done["machines"]
     assert machine["message"].startswith(
-        "not ready after 15 s: ACTIVE, it has no floating IP yet: Neutron does not att"
+        "not ready after 15 s: ACTIVE, it has no floating IP yet: Neutron did not attach"
     )
     assert "is not reachable from subnet" in machine["message"]
     assert cloud.taken() == {}

@@ -52,7 +52,7 @@ def test_locked_and_foreign_servers_fail_and_live_on(cloud: Cloud, site: Site) -
     assert answer["status"] == "complete_with_error"
     assert [(one["machineId"], one["result"]) for one in answer["machines"]] == [(locked, "fail"), (foreign, "fail")]
     assert "locked" in answer["machines"][0]["message"]
-    assert "not ours" in answer["machines"][1]["message"]
+    assert "carries no hfstack tag" in answer["machines"][1]["message"]
     assert cloud.show(locked)
     assert cloud.show(foreign)
 
