@@ -1,4 +1,4 @@
-"""Requests to one service of the cloud: patient within the time budget, and clear about what went wrong."""
+"""Requests to one service of the cloud: retried within the time budget, with clear errors."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
         def send(
             self, method: str, url: str, headers: Mapping[str, str], timeout: float, body: bytes | None = None
         ) -> Reply:
-            """Return the answer, whatever its status. Raises `CloudTrouble`, `ConfigError`."""
+            """Return the reply, whatever its status. Raises `CloudTrouble`, `ConfigError`."""
 
 
 MAX_PARALLEL = 8
-"""Requests for one server each that a call sends at a time."""
+"""How many servers a call queries or changes at the same time, with one request each."""
 
 PAUSES = (0.5, 1.5)
-"""Seconds before the second and the third attempt of a GET or DELETE, where no Retry-After says otherwise.
+"""Seconds before the second and third attempts of a GET or DELETE, unless Retry-After says otherwise.
 
-HostFactory asks again in half a minute, so more attempts would only hold it up.
+HostFactory polls again in half a minute, so more attempts would only delay it.
 """
 
 RETRIED = frozenset({413, 429, 502, 503, 504})
 
 
 class ServiceClient:
-    """One service's endpoint. `name` is what messages call it, `headers` go with every request."""
+    """One service's endpoint. Messages call it `name`; every request carries `headers`."""
 
     def __init__(
         self,
@@ -60,13 +60,13 @@ class ServiceClient:
         self.headers = {"Accept": "application/json", **headers}
 
     def get(self, path: str) -> Reply:
-        """GET `path`, patiently. Raises `CloudTrouble` if there is no answer."""
+        """GET `path`, with retries. Raises `CloudTrouble` without a reply."""
         return self.with_retries("GET", path)
 
     def with_retries(self, method: str, path: str, document: object = None) -> Reply:
-        """Send what may be repeated, again after a passing fault, and return the last answer, whatever its status.
+        """Send a request that may be repeated, retry it after a transient fault, and return the last reply.
 
-        Raises `CloudTrouble` if there is none.
+        Raises `CloudTrouble` without a reply.
         """
         for pause in PAUSES:
             try:
@@ -80,10 +80,10 @@ class ServiceClient:
         return self.once(method, path, document)
 
     def once(self, method: str, path: str, document: object = None) -> Reply:
-        """Send one request, with a JSON document if there is one, and never again. Raises `CloudTrouble`."""
+        """Send one request without retries, with a JSON document if there is one. Raises `CloudTrouble`."""
         left = self.budget.left()
         if left <= 0:
-            raise CloudTrouble(f"{self.name}: the time of this call is used up")
+            raise CloudTrouble(f"{self.name}: this call ran out of time")
         body = None if document is None else json.dumps(document).encode()
         headers = self.headers if body is None else {**self.headers, "Content-Type": "application/json"}
         try:
@@ -107,30 +107,30 @@ class ServiceClient:
         return self.parsed(reply), reply
 
     def parsed(self, reply: Reply) -> dict[str, Any]:
-        """Return the JSON object that an answer holds. Raises `CloudTrouble`."""
+        """Return the JSON object in a reply. Raises `CloudTrouble`."""
         try:
             document = json.loads(reply.body)
         except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):
-            raise CloudTrouble(f"{self.name} answered {reply.status} with a broken body", openstack_ids(reply))
+            raise CloudTrouble(f"{self.name} answered {reply.status} with a malformed body", openstack_ids(reply))
         return document
 
     def refusal(self, reply: Reply) -> CloudTrouble:
-        """Say why an answer is of no use."""
+        """Return an error that says why a reply cannot be used."""
         meaning = {
             401: "refuses the token, even after a new login",
-            403: "does not permit this account to ask",
+            403: "does not allow this account to do this",
             406: "is too old for hfstack",
-            413: "says that it gets too many requests",
-            429: "says that it gets too many requests",
-        }.get(reply.status, "is in trouble" if reply.status >= 500 else "gave an unexpected answer")
+            413: "reports too many requests",
+            429: "reports too many requests",
+        }.get(reply.status, "failed" if reply.status >= 500 else "gave an unexpected answer")
         return CloudTrouble(
             f"{self.name} {meaning}: {reply.status} {error_message(reply)}".rstrip(), openstack_ids(reply)
         )
 
     def waited(self, seconds: float) -> bool:
-        """Wait before the next attempt; `False`, at once, if the budget does not allow it."""
+        """Wait before the next attempt; return `False` immediately if the budget does not allow it."""
         if seconds >= self.budget.left():
             return False
         self.budget.sleep(seconds)
@@ -138,7 +138,7 @@ class ServiceClient:
 
 
 def error_message(reply: Reply) -> str:
-    """Return the message of an OpenStack error body, in one line; else the start of a plain text, never of HTML."""
+    """Return the message of an OpenStack error body in one line; else the start of plain text, never of HTML."""
     try:
         document = json.loads(reply.body)
     except (ValueError, RecursionError):
@@ -154,13 +154,13 @@ def error_message(reply: Reply) -> str:
 
 
 def openstack_ids(reply: Reply) -> tuple[str, ...]:
-    """Return OpenStack's own id of the call, for its logs."""
-    found = reply.headers.get("x-openstack-request-id") or reply.headers.get("x-compute-request-id")
-    return (found,) if found else ()
+    """Return OpenStack's own id of the request, for a search in its logs."""
+    request_id = reply.headers.get("x-openstack-request-id") or reply.headers.get("x-compute-request-id")
+    return (request_id,) if request_id else ()
 
 
 def retry_after(reply: Reply, default: float) -> float:
-    """Return the seconds of Retry-After (a number or a date), else the default."""
+    """Return the seconds that Retry-After gives (as a number or a date), else the default."""
     value = reply.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdecimal():
         return float(value)
@@ -174,17 +174,17 @@ def retry_after(reply: Reply, default: float) -> float:
 
 
 def rows(document: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
-    """Return the objects of a list; none where the answer has another shape."""
-    found = document.get(key)
-    return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+    """Return the objects of a list; none if the document has another shape."""
+    values = document.get(key)
+    return [row for row in values if isinstance(row, dict)] if isinstance(values, list) else []
 
 
 def in_parallel(
     verb: Callable[[str], T], ids: Iterable[str], stop_at: type[CloudTrouble]
 ) -> tuple[dict[str, T], CloudTrouble | None]:
-    """Do something with each server, a few at a time, and with no further one after trouble of the kind `stop_at`.
+    """Do something with each id, a few at a time, and stop after trouble of the kind `stop_at`.
 
-    Returns what came of it, and the first trouble, if there was any.
+    Returns the results by id, and the first trouble, if any.
     """
     wanted = list(dict.fromkeys(ids))
     done: dict[str, T] = {}
@@ -200,7 +200,7 @@ def in_parallel(
     if len(wanted) < 2:
         list(map(attempt, wanted))
     else:
-        # most polls have none or one, and are not to wait until this is loaded
+        # most polls have none or one, and should not load this
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(MAX_PARALLEL) as pool:

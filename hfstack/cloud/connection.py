@@ -1,8 +1,8 @@
-"""The way into the site's cloud: with the token of an earlier call where there is one, else through a login.
+"""The connection to the site's cloud: with the token of an earlier call if there is one, else through a login.
 
-What the SDK found out is kept for later calls (`token_cache.py`), unless its session does something that a token
-alone does not. A token that the cloud does not take any more is given up, and the request that met it is sent
-once more: an answer of 401 says that it was not carried out.
+The token and endpoints of a login are cached for later calls (`token_cache.py`), unless the SDK's session needs more
+than a token. When the cloud no longer accepts the token, it is dropped, and the refused request is sent once more: a
+401 says that it was not carried out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hfstack.context import Context
 
 GLOBAL_REQUEST_ID = re.compile(r"req-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
-"""What OpenStack accepts as a caller's own request id; others it ignores."""
+"""What OpenStack accepts as a caller's own request id; it ignores others."""
 
 
 class Connection:
@@ -38,7 +38,7 @@ class Connection:
         self.lock = _thread.allocate_lock()
 
     def endpoint(self, service: str) -> str:
-        """Return the URL below which a service's API is. Logs in, where that is still to do.
+        """Return the base URL of a service's API. Logs in if necessary.
 
         Raises `ConfigError`, `CloudTrouble`.
         """
@@ -50,14 +50,14 @@ class Connection:
     def send(
         self, method: str, url: str, headers: Mapping[str, str], timeout: float, body: bytes | None = None
     ) -> Reply:
-        """Send one request and return its answer. `timeout` is in seconds. Raises `CloudTrouble`, `ConfigError`."""
+        """Send one request and return the reply. `timeout` is in seconds. Raises `CloudTrouble`, `ConfigError`."""
         direct = self.direct
         if direct is None:
             return self.login().transport.send(method, url, headers, timeout, body)
         try:
             reply = direct.send(method, url, headers, timeout, body)
         except Unreachable:
-            # the service may have moved: the next call is to look
+            # the service may have moved: let the next call look it up
             token_cache.drop(self.context.environment)
             raise
         if reply.status != 401:
@@ -66,7 +66,7 @@ class Connection:
         return self.login().transport.send(method, url, headers, timeout, body, allow_reauth=False)
 
     def login(self) -> Access:
-        """Return the SDK's way into the cloud, and keep what it finds out. Raises `ConfigError`, `CloudTrouble`."""
+        """Log in with the SDK, once, and cache its token and endpoints. Raises `ConfigError`, `CloudTrouble`."""
         with self.lock:
             if self.access is None:
                 from hfstack.cloud.credentials import files_of, open_access
@@ -76,22 +76,22 @@ class Connection:
                     context.settings, context.environment.confdir, context.env, context.budget, context.log
                 )
                 settings = context.cached_access.settings if context.cached_access else context.settings.model_dump()
-                found = access.known(context.env, settings)
-                if found:
+                cacheable = access.cacheable(context.env, settings)
+                if cacheable:
                     files = files_of(context.environment, context.settings, context.env)
                     token_cache.save(
-                        context.environment, context.env, context.started_at, found, [*files, found.cafile]
+                        context.environment, context.env, context.started_at, cacheable, [*files, cacheable.cafile]
                     )
                     if self.known is None:
-                        self.direct = TokenTransport(found.token, found.cafile)
-                self.access, self.known = access, found
+                        self.direct = TokenTransport(cacheable.token, cacheable.cafile)
+                self.access, self.known = access, cacheable
             return self.access
 
     def give_up(self, direct: TokenTransport) -> None:
-        """Have the next request log in anew."""
+        """Make the next request log in again."""
         with self.lock:
             if self.direct is direct:
-                self.context.log.info("the token is not taken any more: logging in")
+                self.context.log.info("the token is no longer accepted: logging in")
                 token_cache.drop(self.context.environment)
                 self.direct = None
                 if self.access:
@@ -114,13 +114,13 @@ class Cloud:
 
     def neutron(self) -> Neutron:
         """Return Neutron."""
-        # most polls need Nova alone, and are not to wait for more
+        # most polls need only Nova, and should not load more
         from hfstack.cloud.neutron import Neutron
 
         return Neutron(self.service("Neutron", "network", {}))
 
     def resolver(self) -> Resolver:
-        """Return what turns names into ids; Glance and Neutron are looked for when they are first needed."""
+        """Return the resolver of names into ids; it looks up Glance and Neutron when it first needs them."""
         from hfstack.cloud.resolve import Resolver
         from hfstack.store.name_cache import Names
 
@@ -134,7 +134,7 @@ class Cloud:
         )
 
     def service(self, name: str, service_type: str, headers: Mapping[str, str]) -> ServiceClient:
-        """Return one of the services, as messages are to call it. Raises `ConfigError`, `CloudTrouble`."""
+        """Return the client of one service; messages call it `name`. Raises `ConfigError`, `CloudTrouble`."""
         context = self.context
         if GLOBAL_REQUEST_ID.match(context.request_id):
             headers = {**headers, "X-Openstack-Request-Id": context.request_id}

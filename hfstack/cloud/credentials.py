@@ -1,7 +1,7 @@
-"""From the site's credentials to an open way into its cloud. openstacksdk's configuration lives here.
+"""Reads the site's credentials and prepares the login. All use of openstacksdk's configuration is here.
 
-Credentials are those that OpenStack users know: clouds.yaml with secure.yaml beside it, or OS_* variables; any login
-that keystoneauth has. A clouds.yaml of the provider's own keeps stray OS_* variables of the account out.
+Credentials come from the places that OpenStack users know: clouds.yaml with secure.yaml beside it, or OS_* variables,
+for any login that keystoneauth supports. If the provider has its own clouds.yaml, OS_* variables are ignored.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def open_access(
 ) -> Access:
     """Find the site's credentials and prepare the login. Nothing is sent yet. Raises `ConfigError`.
 
-    Without a budget the requests are bounded by `httpTimeout` alone. What the libraries warn about goes to the log.
+    Without a budget, only `httpTimeout` limits the requests. The libraries' warnings go to the log.
     """
     if log:
         capture_library_logs(log)
@@ -55,34 +55,34 @@ def files_of(environment: Environment, settings: Settings, env: Mapping[str, str
     """
     own_file = find_own_file(settings, environment.confdir)
     own = (os.path.join(environment.confdir, "clouds.yaml"), own_file or "")
-    secure = (os.path.join(os.path.dirname(one), "secure.yaml") for one in own if one)
+    secure = (os.path.join(os.path.dirname(path), "secure.yaml") for path in own if path)
     if own_file:
         searched = vendor_files_elsewhere()
     else:
         usual = (*loader.CONFIG_FILES, *loader.SECURE_FILES, *loader.VENDOR_FILES)
         here = loader.CONFIG_SEARCH_PATH[0]
         searched = [env.get(f"OS_CLIENT_{kind}_FILE", "") for kind in ("CONFIG", "SECURE", "VENDOR")]
-        searched += [os.path.basename(one) if os.path.dirname(one) == here else one for one in usual]
+        searched += [os.path.basename(path) if os.path.dirname(path) == here else path for path in usual]
     settings_files = candidate_paths(environment, "prov_config.json")
     return [path for path in dict.fromkeys((*settings_files, *own, *secure, *searched)) if path]
 
 
 def vendor_files_elsewhere() -> list[str]:
-    """Return where openstacksdk looks for vendor profiles, but for the working directory, which it searches first."""
-    return [one for one in loader.VENDOR_FILES if os.path.dirname(one) in loader.CONFIG_SEARCH_PATH[1:]]
+    """Return where openstacksdk looks for vendor profiles after the working directory, which it searches first."""
+    return [path for path in loader.VENDOR_FILES if os.path.dirname(path) in loader.CONFIG_SEARCH_PATH[1:]]
 
 
 def prepare_login(config: OpenStackConfig, name: str, settings: Settings, where: str) -> CloudRegion:
-    """Make the login that clouds.yaml describes, for use later. Raises `ConfigError`."""
+    """Prepare the login that clouds.yaml describes. Raises `ConfigError`."""
     try:
         return config.get_one(cloud=name, api_timeout=settings.httpTimeout)
     except (sdk.ConfigException, ksa.ClientException, TypeError, ValueError) as error:
-        # plug-ins complain of options that are missing or too many with whatever Python raises
+        # plug-ins report missing or surplus options with whatever Python raises
         raise ConfigError(f"{where}: the login of cloud {name} cannot be made: {errors.one_line(str(error))}") from None
     except (ImportError, AttributeError):
-        # Kerberos, SAML and OAuth1 need packages of their own, for which keystoneauth has no one way to ask
+        # Kerberos, SAML and OAuth1 need their own packages, and keystoneauth reports missing ones in several ways
         raise ConfigError(
-            f"{where}: the login of cloud {name} needs Python packages that hfstack does not bring"
+            f"{where}: the login of cloud {name} needs Python packages that hfstack does not include"
         ) from None
 
 
@@ -91,7 +91,7 @@ def find_own_file(settings: Settings, confdir: str) -> str | None:
     if settings.cloudsFile:
         path = os.path.join(confdir, os.path.expanduser(settings.cloudsFile))
         if not os.path.isfile(path):
-            raise ConfigError(f"cloudsFile is {path}, and there is no such file")
+            raise ConfigError(f"cloudsFile is {path}, which does not exist")
         return path
     path = os.path.join(confdir, "clouds.yaml")
     return path if os.path.exists(path) else None
@@ -119,12 +119,12 @@ def read_config(own_file: str | None) -> OpenStackConfig:
 
 
 def check_yaml(path: str) -> None:
-    """Refuse a file that cannot be read or is not YAML: the SDK passes over it. Raises `ConfigError`."""
+    """Refuse a file that is unreadable or not YAML: the SDK would skip it silently. Raises `ConfigError`."""
     try:
         with open(path, encoding="utf-8") as file:
             yaml.safe_load(file)
     except yaml.MarkedYAMLError as error:
-        # never the text of the line, nor what the complaint quotes of it: it may be the password
+        # never the text of the line, nor what the parser quotes of it: it may be the password
         mark = error.problem_mark
         place = f" at line {mark.line + 1} column {mark.column + 1}" if mark else ""
         problem = re.sub(r"'.*'", "…", error.problem or "something is wrong")
@@ -141,11 +141,11 @@ def choose_cloud(config: OpenStackConfig, wanted: str | None, own_file: str | No
     where = own_file or config.config_filename or "clouds.yaml"
     name = wanted or config.default_cloud
     if own_file is None and config.config_filename is None and config.default_cloud == "defaults":
-        raise ConfigError("no credentials: there is neither a clouds.yaml nor are there OS_* variables")
+        raise ConfigError("no credentials: found neither a clouds.yaml nor OS_* variables")
     if list(clouds) == ["defaults"] and config.default_cloud == "defaults":
         raise ConfigError(f"{where} holds no clouds, wanted clouds: NAME: auth: …")
     if not name:
-        raise ConfigError(f"{where} has the clouds {', '.join(sorted(clouds))}: say which one in cloud")
+        raise ConfigError(f"{where} has the clouds {', '.join(sorted(clouds))}: choose one in the setting cloud")
     if name not in clouds:
         raise ConfigError(f"{where} has no cloud {name}, only {', '.join(sorted(clouds)) or 'none at all'}")
     check_cloud(clouds[name], name, where)
@@ -153,14 +153,14 @@ def choose_cloud(config: OpenStackConfig, wanted: str | None, own_file: str | No
 
 
 def check_cloud(cloud: dict[str, Any], name: str, where: str) -> None:
-    """Refuse what would lead the SDK astray. Raises `ConfigError`, and `TypeError` for another shape."""
+    """Refuse what would mislead the SDK. Raises `ConfigError`, and `TypeError` for another shape."""
     auth_url = (cloud.get("auth") or {}).get("auth_url")
     if auth_url is not None and not str(auth_url).startswith(("http://", "https://")):
-        raise ConfigError(f"{where}: auth_url of cloud {name} is no URL, wanted http://… or https://…")
+        raise ConfigError(f"{where}: auth_url of cloud {name} is not a URL, wanted http://… or https://…")
     verify = cloud.get("verify", True)
     if not isinstance(verify, bool) and not (isinstance(verify, str) and os.path.isfile(verify)):
-        # the SDK would take an empty value for false
+        # the SDK would treat an empty value as false
         raise ConfigError(f"{where}: verify of cloud {name} is {errors.describe(verify)}, wanted true or false")
     profile = cloud.get("profile") or cloud.get("cloud")
     if isinstance(profile, str) and "://" in profile:
-        raise ConfigError(f"{where}: cloud {name} takes its profile from {profile}: hfstack fetches no configuration")
+        raise ConfigError(f"{where}: cloud {name} takes its profile from {profile}: hfstack downloads no configuration")

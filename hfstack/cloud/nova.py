@@ -1,7 +1,7 @@
-"""Nova's verbs: the servers of a tag, a server by its id, the servers changed since a moment, create, delete.
+"""Nova's verbs: list servers by tag, show a server, list the servers changed since a time, create, delete.
 
-The microversion is pinned. Without one Nova ignores tag filters without a word and returns every server of the project;
-2.79 (Train) is the first that has both tags at creation (2.52) and a 400 for a query it does not know (2.75).
+The microversion is pinned. Without one Nova silently ignores tag filters and returns every server of the project. 2.79
+(Train) has both tags at creation (since 2.52) and a 400 for an unknown query (since 2.75).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from enum import Enum
 from hfstack._typing import TYPE_CHECKING
 from hfstack.cloud.client import ServiceClient, error_message, in_parallel, openstack_ids, rows
 from hfstack.cloud.transport import Reply, Unreachable
-from hfstack.errors import CloudTrouble, Refusal
+from hfstack.errors import CloudTrouble, Refusal, counted
 from hfstack.rules import server_record
 from hfstack.rules.server_record import Server
 
@@ -33,27 +33,27 @@ PAGE = 1000
 """Servers per page; Nova's own `max_limit` unless the site lowered it."""
 
 CLOCK_SKEW = 300
-"""Seconds that this host's clock and the cloud's may differ."""
+"""Seconds by which this host's clock and the cloud's may differ."""
 
 NO_ZONE = "availability zone is not available"
-"""What Nova says of a zone that is not there, or has no host that is up (nova/compute/api.py)."""
+"""What Nova says of a zone that does not exist or has no running host (nova/compute/api.py)."""
 
 ZONE_UNAVAILABLE: Final = "ZoneUnavailable"
-"""The code of that refusal: another zone may do."""
+"""The code of that refusal: another zone may work."""
 
 PLAIN_NAME = r"[A-Za-z0-9-]+\Z"
-"""What means the same in every database's regular expressions."""
+"""Text with the same meaning in every database's regular expressions."""
 
 
 class Deletion(Enum):
-    """What Nova says to a DELETE."""
+    """Nova's reply to a DELETE."""
 
     ACCEPTED = "accepted"
-    """It is being deleted, or was already."""
+    """The server is being deleted, or was already."""
     GONE = "gone"
-    """There is no such server."""
+    """The server does not exist."""
     CONFLICT = "conflict"
-    """Not now: it is locked, or something else is in the way."""
+    """Not now: the server is locked, or something else prevents it."""
 
 
 class Nova:
@@ -64,34 +64,35 @@ class Nova:
 
     def servers_of(self, tag: str) -> list[Server]:
         """Return the servers that carry the tag, as the records themselves show it. Raises `CloudTrouble`."""
-        found = list(self.pages({"tags": tag}))
-        carrying = [record for record in found if server_record.carries(record, tag)]
-        if len(carrying) < len(found):
-            self.service.log.warning(f"{len(found) - len(carrying)} servers were listed without the tag {tag}: ignored")
+        listed = list(self.pages({"tags": tag}))
+        carrying = [server for server in listed if server_record.carries(server, tag)]
+        if len(carrying) < len(listed):
+            others = counted(len(listed) - len(carrying), "server")
+            self.service.log.warning(f"Nova listed {others} without the tag {tag}: ignored")
         return carrying
 
     def has_cell_down(self) -> bool:
-        """Tell whether a cell is down, as far as the project's servers show it. Raises `CloudTrouble`.
+        """Tell whether the project's servers show that a cell is down. Raises `CloudTrouble`.
 
-        A list with any filter or limit leaves the servers of such a cell out without a word; the list without shows
-        them as UNKNOWN (`_is_cell_down_supported` in nova/api/openstack/compute/servers.py).
+        A list with any filter or limit silently omits the servers of such a cell; a list without them shows the servers
+        as UNKNOWN (`_is_cell_down_supported` in nova/api/openstack/compute/servers.py).
         """
         document, reply = self.service.get_json("/servers")
         return any(record.get("status") == "UNKNOWN" for record in records(document, reply))
 
     def changed_since(self, moment: float, names: Sequence[str]) -> list[Server]:
-        """Return servers changed or deleted since a moment (epoch seconds), those of `names` among them if they fit.
+        """Return servers changed or deleted since a time (epoch seconds), including those of `names` that fit the page.
 
-        This is the only list that shows deleted servers, as DELETED records without tags. It is narrowed by what the
-        names begin with: Nova escapes the | of a regular expression (nova/db/utils.py), so it cannot list them. And it
-        is one page: Nova answers 500 to a marker that never reached a cell (nova/compute/instance_list.py), as a server
-        that was deleted while building. Raises `CloudTrouble`.
+        This is the only list that shows deleted servers, as DELETED records without tags. The filter is the common
+        prefix of the names: Nova escapes the | of a regular expression (nova/db/utils.py), so it cannot name them all.
+        There is only one page: Nova answers 500 to a marker that never reached a cell (nova/compute/instance_list.py),
+        such as a server that was deleted while building. Raises `CloudTrouble`.
         """
         since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(max(moment - CLOCK_SKEW, 0)))
         query = {"changes-since": since, "limit": str(PAGE)}
-        beginning = os.path.commonprefix(list(names))  # noqa: RUF071 - characters are what is wanted
-        if re.match(PLAIN_NAME, beginning):
-            query["name"] = f"^{beginning}"
+        prefix = os.path.commonprefix(list(names))  # noqa: RUF071 - of characters, not of folders
+        if re.match(PLAIN_NAME, prefix):
+            query["name"] = f"^{prefix}"
         document, reply = self.service.get_json("/servers/detail?" + urllib.parse.urlencode(query))
         self.check_microversion(reply)
         return list(records(document, reply))
@@ -99,8 +100,8 @@ class Nova:
     def pages(self, query: dict[str, str]) -> Iterator[Server]:
         """Yield the records of all pages.
 
-        Paged by limit and marker: Nova's `next` links carry a scheme and host of their own, to which the token must not
-        be sent; they only tell that there is more.
+        Paged by limit and marker: Nova's `next` links have their own scheme and host, which must not receive the token.
+        They only show that there is another page.
         """
         seen: set[str] = set()
         marker: dict[str, str] = {}
@@ -116,7 +117,7 @@ class Nova:
             marker = {"marker": page[-1]["id"]}
 
     def server(self, server_id: str) -> Server | None:
-        """Return one server; `None` only if Nova itself says that there is none. Raises `CloudTrouble`."""
+        """Return one server; `None` only if Nova itself says that it does not exist. Raises `CloudTrouble`."""
         reply = self.service.get("/servers/" + urllib.parse.quote(server_id, safe=""))
         if reply.status == 404 and is_not_found(self.service.parsed(reply)):
             return None
@@ -125,19 +126,19 @@ class Nova:
         self.check_microversion(reply)
         record = self.service.parsed(reply).get("server")
         if not isinstance(record, dict) or record.get("id") != server_id:
-            raise CloudTrouble("Nova answered with something that is not the server", openstack_ids(reply))
+            raise CloudTrouble("Nova's answer is not the requested server", openstack_ids(reply))
         return record
 
     def servers(self, ids: Iterable[str]) -> tuple[dict[str, Server | None], CloudTrouble | None]:
-        """Ask for servers by id, a few at a time.
+        """Query servers by id, a few at a time.
 
-        Returns what is known (`None` for a server that is gone, on proof) and the first trouble, if there was any: the
-        servers that could not be asked for are then absent.
+        Returns the servers (`None` for one that is proven gone), and the first trouble, if any: servers whose query
+        failed are then absent.
         """
         return in_parallel(self.server, ids, stop_at=CloudTrouble)
 
     def delete(self, server_id: str) -> Deletion:
-        """Have a server deleted, and return what Nova says to it. A DELETE may be repeated. Raises `CloudTrouble`."""
+        """Delete a server, and return Nova's reply. A DELETE may be repeated. Raises `CloudTrouble`."""
         reply = self.service.with_retries("DELETE", "/servers/" + urllib.parse.quote(server_id, safe=""))
         if reply.status == 204:
             return Deletion.ACCEPTED
@@ -148,17 +149,17 @@ class Nova:
         raise self.service.refusal(reply)
 
     def delete_all(self, ids: Iterable[str]) -> tuple[dict[str, Deletion], CloudTrouble | None]:
-        """Have servers deleted, a few at a time; returns what Nova says to it, and the first trouble, if there was any.
+        """Delete servers, a few at a time; return Nova's replies by id, and the first trouble, if any.
 
-        Trouble with one server does not keep the others, unless Nova cannot be reached at all.
+        Trouble with one server does not stop the others, unless Nova cannot be reached at all.
         """
         return in_parallel(self.delete, ids, stop_at=Unreachable)
 
     def create(self, document: Mapping[str, Any]) -> str:
-        """Ask for one server, once, and return its id; `document` is that of `POST /servers`.
+        """Request one server, once, and return its id; `document` is the body of `POST /servers`.
 
-        Raises `Refusal` if Nova says that it did not make it, and `CloudTrouble` if that is unclear: a timeout, a cut
-        connection and a 5xx may have left a server behind. Only the tag list can tell then.
+        Raises `Refusal` if Nova says that it created none, and `CloudTrouble` if it may have: a timeout, a cut
+        connection and a 5xx can leave a server behind. Then only the list by tag can tell.
         """
         reply = self.service.once("POST", "/servers", document)
         if 400 <= reply.status < 500:
@@ -167,7 +168,7 @@ class Nova:
             raise self.service.refusal(reply)
         server = self.service.parsed(reply).get("server")
         if not isinstance(server, dict) or not isinstance(server.get("id"), str):
-            raise CloudTrouble("Nova answered with something that is not a new server", openstack_ids(reply))
+            raise CloudTrouble("Nova's answer does not describe a new server", openstack_ids(reply))
         return str(server["id"])
 
     def check_microversion(self, reply: Reply) -> None:
@@ -182,30 +183,30 @@ class Nova:
 
 
 def refused(reply: Reply) -> Refusal:
-    """Tell the kinds of refusal apart. Nova has one code, 403, for quotas and for permissions, so its words decide."""
+    """Classify a refusal. Nova uses 403 for both quotas and permissions, so its message decides."""
     words = error_message(reply)
     if reply.status == 403 and ("quota" in words.lower() or "exceeded" in words.lower()):
-        return Refusal(f"the project's quota does not allow it: {words}", "QuotaExceeded")
+        return Refusal(f"the project's quota is exceeded: {words}", "QuotaExceeded")
     meanings: dict[int, tuple[str, RefusalCode]] = {
         401: ("Nova refuses the token, even after a new login", "Unauthorized"),
-        403: ("this account is not permitted to create it", "Forbidden"),
+        403: ("this account is not allowed to create the server", "Forbidden"),
         406: (f"Nova does not know microversion {MICROVERSION}: it is too old for hfstack", "NotAcceptable"),
-        413: ("Nova gets too many requests", "TooManyRequests"),
-        429: ("Nova gets too many requests", "TooManyRequests"),
+        413: ("Nova reports too many requests", "TooManyRequests"),
+        429: ("Nova reports too many requests", "TooManyRequests"),
     }
-    meaning, code = meanings.get(reply.status, ("Nova refuses the server as it is described", "BadRequest"))
+    meaning, code = meanings.get(reply.status, ("Nova refuses this server definition", "BadRequest"))
     code = ZONE_UNAVAILABLE if NO_ZONE in words else code
     return Refusal(f"{meaning}: {reply.status} {words}".rstrip(), code)
 
 
 def records(document: dict[str, Any], reply: Reply) -> list[dict[str, Any]]:
-    """Return the server records of a page. Raises `CloudTrouble` if it is no list of servers."""
+    """Return the server records of a page. Raises `CloudTrouble` if it is not a list of servers."""
     found = document.get("servers")
     if not isinstance(found, list) or not all(isinstance(r, dict) and isinstance(r.get("id"), str) for r in found):
-        raise CloudTrouble("Nova answered with something that is not a list of servers", openstack_ids(reply))
+        raise CloudTrouble("Nova's answer is not a list of servers", openstack_ids(reply))
     return found
 
 
 def is_not_found(document: dict[str, Any]) -> bool:
-    """Tell Nova's own 404 from that of a proxy or of a wrong endpoint."""
+    """Distinguish Nova's own 404 from that of a proxy or a wrong endpoint."""
     return isinstance(document.get("itemNotFound"), dict)

@@ -1,7 +1,7 @@
 """Names to ids: what a template says about a server, as the cloud knows it.
 
-Each look-up is a list filtered by the cloud and compared again here. A name that nothing or more than one thing answers
-to is refused, with one sentence, before any server is created.
+Each look-up is a list that the cloud filters and that is compared again here. A name without a match, or with several,
+is refused with one sentence before any server is created.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Row = Mapping[str, Any]
 
 
 class Resolver:
-    """Looks names up in one cloud, if they are not known. The services are asked for when they are first needed."""
+    """Looks up names in one cloud, unless they are cached. The services are opened when they are first needed."""
 
     def __init__(
         self,
@@ -44,11 +44,11 @@ class Resolver:
         return self.once("flavor", wanted, self.find_flavor)
 
     def network(self, wanted: str) -> str:
-        """Return the id of a network that is named, or that the named port is in. Raises `Refusal`, `CloudTrouble`."""
+        """Return the id of a network, named itself or by one of its ports. Raises `Refusal`, `CloudTrouble`."""
         return self.once("network", wanted, self.find_network)
 
     def external_network(self, wanted: str) -> str:
-        """Return the id of a network that gives floating IPs. Raises `Refusal`, `CloudTrouble`."""
+        """Return the id of a network that provides floating IPs. Raises `Refusal`, `CloudTrouble`."""
         return self.once("floatingNetwork", wanted, self.find_external_network)
 
     def security_group(self, wanted: str) -> str:
@@ -60,11 +60,11 @@ class Resolver:
         return self.once("serverGroup", wanted, self.find_server_group)
 
     def key(self, wanted: str) -> str:
-        """Return the name of a key pair that this account has. Raises `Refusal`, `CloudTrouble`."""
+        """Return the name of one of this account's key pairs. Raises `Refusal`, `CloudTrouble`."""
         return self.once("keyName", wanted, self.find_key)
 
     def once(self, kind: str, wanted: str, find: Callable[[str], str]) -> str:
-        """Look up what is not known."""
+        """Look up a name that is not cached."""
         found = self.names.get(kind, wanted)
         if found is None:
             found = find(wanted)
@@ -88,7 +88,7 @@ class Resolver:
         return only("flavor", wanted, answering(rows(document, "flavors"), wanted))
 
     def find_network(self, wanted: str) -> str:
-        """Ask Neutron, for a port too where the id is no network's."""
+        """Ask Neutron, also for a port if no network has the id."""
         found = self.neutron_rows("networks", wanted)
         if not found and UUID.match(wanted):
             ports = self.neutron_rows("ports", wanted)
@@ -101,7 +101,7 @@ class Resolver:
         found = self.neutron_rows("networks", wanted)
         external = [row for row in found if row.get("router:external") is True]
         if found and not external:
-            raise Refusal(f"network {wanted} gives no floating IPs: it is not router:external", "NotExternal")
+            raise Refusal(f"network {wanted} provides no floating IPs: it is not router:external", "NotExternal")
         return only("network", wanted, external)
 
     def find_security_group(self, wanted: str) -> str:
@@ -147,5 +147,5 @@ def only(kind: str, wanted: str, found: Iterable[Row]) -> str:
         raise Refusal(f"there is no {kind} {wanted} in this project", "NotFound")
     if len(ids) > 1:
         found_ids = ", ".join(ids[:5])
-        raise Refusal(f"there are {len(ids)} {kind}s named {wanted}, say which one by its id: {found_ids}", "NotUnique")
+        raise Refusal(f"there are {len(ids)} {kind}s named {wanted}, choose one by its id: {found_ids}", "NotUnique")
     return ids[0]

@@ -1,7 +1,7 @@
 """One HTTP request to one endpoint of the cloud, through the SDK's session.
 
-The session logs in when it must, once more after a 401, and knows the site's proxies, certificates and odd ways to log
-in. Nothing here is repeated and no status is an error: that is for the caller to judge.
+The session logs in when necessary, once more after a 401, and knows the site's proxies, certificates and unusual
+logins. Nothing here is retried, and no status is an error: the caller decides.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from hfstack.store.token_cache import CachedAccess
 
 
 class Access:
-    """A way into one cloud: a transport that logs in when it is first used, and the services' endpoints."""
+    """Access to one cloud: a transport that logs in when it is first used, and the services' endpoints."""
 
     def __init__(self, region: CloudRegion, budget: Budget) -> None:
         self.region = region
@@ -43,31 +43,31 @@ class Access:
         self.transport = SessionTransport(self.session)
 
     def compute_endpoint(self) -> str:
-        """Return the URL below which Nova's API v2.1 is. Logs in, if that is still to do."""
-        # a catalogue that names no version, or the legacy v2, makes keystoneauth look for v2.1
+        """Return the base URL of Nova's API v2.1. Logs in if necessary."""
+        # if the catalog names no version, or the legacy v2, keystoneauth discovers v2.1
         return self.endpoint("compute", min_version="2.1", max_version="2.latest")
 
     def network_endpoint(self) -> str:
-        """Return the URL below which Neutron's API v2.0 is."""
-        found = self.endpoint("network").rstrip("/")
-        return found if found.endswith("/v2.0") else found + "/v2.0"
+        """Return the base URL of Neutron's API v2.0."""
+        url = self.endpoint("network").rstrip("/")
+        return url if url.endswith("/v2.0") else url + "/v2.0"
 
     def image_endpoint(self) -> str:
-        """Return the URL below which Glance's API v2 is."""
-        found = self.endpoint("image").rstrip("/")
-        return found if found.endswith("/v2") else found + "/v2"
+        """Return the base URL of Glance's API v2."""
+        url = self.endpoint("image").rstrip("/")
+        return url if url.endswith("/v2") else url + "/v2"
 
     def endpoint_of(self, service: str) -> str:
-        """Return the URL below which one of the services' APIs is: compute, network, image."""
+        """Return the base URL of a service's API: compute, network or image."""
         return {"compute": self.compute_endpoint, "network": self.network_endpoint, "image": self.image_endpoint}[
             service
         ]()
 
-    def known(self, env: Mapping[str, str], settings: Mapping[str, object]) -> CachedAccess | None:
-        """Return what suffices to ask the services with the token alone; `None` where that would not be the same.
+    def cacheable(self, env: Mapping[str, str], settings: Mapping[str, object]) -> CachedAccess | None:
+        """Return what later calls need to query the services with only the token; `None` if a token is not enough.
 
-        It is not with a proxy, a client certificate, a server whose certificate is not looked at, or a login that gives
-        no token that ends. Logs in, if that is still to do. Raises `CloudTrouble`.
+        A token is not enough with a proxy, a client certificate, a server whose certificate is not verified, or a login
+        without a token that expires. Logs in if necessary. Raises `CloudTrouble`.
         """
         auth, cafile = self.session.auth, ca_file(self.session.verify, env)
         if self.session.cert or not os.path.isfile(cafile) or not isinstance(auth, BaseIdentityPlugin):
@@ -85,7 +85,7 @@ class Access:
         return CachedAccess(token, login.expires.timestamp(), endpoints, cafile, settings)
 
     def endpoint(self, service: str, **versions: str) -> str:
-        """Return a service's endpoint: the one that clouds.yaml sets, else the catalogue's. Raises `CloudTrouble`."""
+        """Return a service's endpoint: the one in clouds.yaml, else the catalog's. Raises `CloudTrouble`."""
         override = self.region.get_endpoint(service)
         if override:
             return str(override)
@@ -108,36 +108,36 @@ class Access:
 
         found = translated(look, auth_url)
         if not found:
-            said = ", ".join(f"{key} {value}" for key, value in wanted.items() if value and key not in versions)
-            raise CloudTrouble(f"the catalogue of {auth_url} has no {service} endpoint for {said}")
+            filters = ", ".join(f"{key} {value}" for key, value in wanted.items() if value and key not in versions)
+            raise CloudTrouble(f"the catalogue of {auth_url} has no {service} endpoint for {filters}")
         return str(found)
 
 
 PLAIN_URL = re.compile(r"https?://([\w.-]*\w|\[[0-9a-f:]+\])(:\d{1,5})?(/[\w./~-]*)?\Z", re.ASCII | re.IGNORECASE)
-"""Endpoints of which the SDK's session and the standard library make the same request."""
+"""Endpoints for which the SDK's session and the standard library send the same request."""
 
 T = TypeVar("T")
 
 
 class BoundedSession(Session):
-    """A session whose every request, those of the login too, ends with the time of this call."""
+    """A session whose requests, including those of the login, end with the time budget of this call."""
 
     budget: Budget
 
     def request(self, url: str, method: str, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401
-        """Send one request with what is left of the time. Raises keystoneauth's errors."""
+        """Send one request within the remaining time. Raises keystoneauth's errors."""
         if method == "POST":
-            # a login's body holds the password, and is for the host that the site has named
+            # a login's body holds the password, and is only for the host that the site named
             kwargs["redirect"] = False
         left = self.budget.left()
         if left <= 0:
-            raise ksa.ConnectTimeout("the time of this call is used up")
+            raise ksa.ConnectTimeout("this call ran out of time")
         kwargs["timeout"] = min(kwargs.get("timeout") or self.timeout or left, left)
         return super().request(url, method, *args, **kwargs)
 
 
 class SessionTransport:
-    """Sends requests through a keystoneauth session, with the token that it holds."""
+    """Sends requests through a keystoneauth session, with its token."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -152,10 +152,10 @@ class SessionTransport:
         *,
         allow_reauth: bool = True,
     ) -> Reply:
-        """Send one request and return its answer. `timeout` is in seconds. Raises `CloudTrouble`, `ConfigError`.
+        """Send one request and return the reply. `timeout` is in seconds. Raises `CloudTrouble`, `ConfigError`.
 
-        Redirects are not followed: the token is for this host alone. After a 401 it is sent once more with a new login,
-        if that is allowed.
+        Redirects are not followed: the token is only for this host. After a 401 the request is sent once more with a
+        new login, if that is allowed.
         """
         response = translated(
             lambda: self.session.request(
@@ -178,9 +178,9 @@ class SessionTransport:
 
 
 def capture_library_logs(log: Log) -> None:
-    """Send what libraries warn about to the log; Python's own fallback would print it on stderr.
+    """Send the warnings of libraries to the log; Python's own fallback would print them on stderr.
 
-    Their DEBUG lines are never taken: they hold request bodies.
+    Their DEBUG lines are never logged: they contain request bodies.
     """
 
     class ToLog(logging.Handler):
@@ -194,7 +194,7 @@ def capture_library_logs(log: Log) -> None:
 
 
 def ca_file(verify: bool | str | None, env: Mapping[str, str]) -> str:
-    """Return the file, or folder, of certificates that requests would trust; "" if it would trust any server."""
+    """Return the file or folder of certificates that requests would trust; "" if it would trust any server."""
     if verify is True:
         # requests' own order (Session.merge_environment_settings)
         return env.get("REQUESTS_CA_BUNDLE") or env.get("CURL_CA_BUNDLE") or requests.utils.DEFAULT_CA_BUNDLE_PATH
@@ -202,19 +202,19 @@ def ca_file(verify: bool | str | None, env: Mapping[str, str]) -> str:
 
 
 def has_proxy(url: str) -> bool:
-    """Tell whether requests would send this through a proxy of the environment."""
+    """Tell whether requests would use a proxy from the environment for this URL."""
     return bool(requests.utils.get_environ_proxies(url))
 
 
 def translated(request: Callable[[], T], url: str) -> T:
-    """Call into keystoneauth and put what it raises into one sentence."""
+    """Call keystoneauth and turn what it raises into one sentence."""
     try:
         return request()
     except ksa.HttpError as error:
-        # only the login's own answers arrive here: the others are not raised (raise_exc)
+        # only replies to the login arrive here: the others are not raised (raise_exc)
         ids = (error.request_id,) if error.request_id else ()
-        said = error.message.split(" (HTTP ")[0]
-        raise CloudTrouble(f"the login at {error.url} was refused: {error.http_status} {said}", ids) from None
+        message = error.message.split(" (HTTP ")[0]
+        raise CloudTrouble(f"the login at {error.url} was refused: {error.http_status} {message}", ids) from None
     except (ksa.ConnectionError, requests.RequestException) as error:
         where = address(error) or url.partition("?")[0]
         raise Unreachable(f"cannot reach {where}: {root_cause(error)}") from None
@@ -223,11 +223,11 @@ def translated(request: Callable[[], T], url: str) -> T:
     except ksa.ClientException as error:
         raise CloudTrouble(f"no login for {url}: {error}") from None
     except OSError as error:
-        # requests' own complaint about a cacert, cert or key file that is not there
+        # requests complains about a cacert, cert or key file that does not exist
         raise ConfigError(f"TLS settings of the cloud: {error}") from None
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        # keystoneauth takes a login's answer apart without looking at it first
-        raise CloudTrouble(f"no login for {url}: its answer makes no sense ({type(error).__name__})") from None
+        # keystoneauth does not validate the reply to a login before it reads it
+        raise CloudTrouble(f"no login for {url}: its answer is malformed ({type(error).__name__})") from None
     except Exception as error:
         # a missing user name or password is a bare Exception (keystoneauth1/identity/generic/password.py)
         if type(error) is Exception:
@@ -236,37 +236,36 @@ def translated(request: Callable[[], T], url: str) -> T:
 
 
 def address(error: BaseException) -> str:
-    """Return the address that could not be reached, where the error knows it: the login's may differ from ours."""
-    for one in chain(error):
-        request = getattr(one, "request", None)
-        found = getattr(request, "url", None)
-        if isinstance(found, str):
-            return found.split("?")[0]
+    """Return the address that could not be reached, if the error has it: the login's may differ from ours."""
+    for cause in chain(error):
+        url = getattr(getattr(cause, "request", None), "url", None)
+        if isinstance(url, str):
+            return url.split("?")[0]
     return ""
 
 
 def root_cause(error: BaseException) -> str:
-    """Return the system's own word for what happened, instead of three libraries' wrappings of it."""
+    """Return the system's own description of an error, without the wrappings of three libraries."""
     causes = list(chain(error))
-    for one in causes:
-        if isinstance(one, ssl.SSLCertVerificationError):
-            return f"its certificate is not trusted: {one.verify_message}"
-        if isinstance(one, requests.exceptions.Timeout | TimeoutError):
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate is not trusted: {cause.verify_message}"
+        if isinstance(cause, requests.exceptions.Timeout | TimeoutError):
             return "no answer in time"
-    for one in causes:
-        if isinstance(one, OSError) and one.strerror and not isinstance(one, requests.RequestException):
-            return one.strerror
+    for cause in causes:
+        if isinstance(cause, OSError) and cause.strerror and not isinstance(cause, requests.RequestException):
+            return cause.strerror
     innermost = str(causes[-1])
     return innermost or type(causes[-1]).__name__
 
 
 def chain(error: BaseException) -> list[BaseException]:
-    """Unwrap an error: causes, contexts, urllib3's `reason`, and errors handed over as arguments."""
-    found: list[BaseException] = []
+    """Unwrap an error: causes, contexts, urllib3's `reason`, and errors passed as arguments."""
+    causes: list[BaseException] = []
     pending: list[object] = [error]
     while pending:
-        one = pending.pop(0)
-        if isinstance(one, BaseException) and not any(one is seen for seen in found):
-            found.append(one)
-            pending += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
-    return found
+        cause = pending.pop(0)
+        if isinstance(cause, BaseException) and not any(cause is seen for seen in causes):
+            causes.append(cause)
+            pending += [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]
+    return causes

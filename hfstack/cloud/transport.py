@@ -1,8 +1,8 @@
-"""One HTTP request to one endpoint of the cloud, with a token that is at hand. The standard library alone.
+"""One HTTP request to one endpoint of the cloud, with a cached token. Needs only the standard library.
 
-A poll that finds such a token in the cache needs nothing else. Whatever this does not speak (proxies, client
-certificates, odd ways to log in) goes through the SDK's session, `sdk.py`. Nothing here is repeated and no status
-is an error: that is for the caller to judge.
+A poll that finds a token in the cache needs nothing else. Everything that this does not support (proxies, client
+certificates, unusual logins) goes through the SDK's session, `sdk.py`. Nothing here is retried, and no status is an
+error: the caller decides.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Reply(NamedTuple):
-    """An HTTP answer, whatever its status. The names of `headers` are in lower case."""
+    """An HTTP reply, whatever its status. The names of `headers` are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -31,11 +31,11 @@ class Reply(NamedTuple):
 
 
 class Unreachable(CloudTrouble):
-    """There was no HTTP answer: refused, no such host, no TLS, or not in time. A GET or DELETE may be tried again."""
+    """There was no HTTP reply: refused, no such host, no TLS, or not in time. A GET or DELETE may be retried."""
 
 
 class TokenTransport:
-    """Sends requests with a token, over connections that are kept for further requests of the same call."""
+    """Sends requests with a token, over connections that the same call reuses."""
 
     def __init__(self, token: str, cafile: str) -> None:
         self.headers = {"X-Auth-Token": token, "User-Agent": f"hfstack/{__version__}"}
@@ -46,9 +46,9 @@ class TokenTransport:
     def send(
         self, method: str, url: str, headers: Mapping[str, str], timeout: float, body: bytes | None = None
     ) -> Reply:
-        """Send one request and return its answer. `timeout` is in seconds. Raises `Unreachable`.
+        """Send one request and return the reply. `timeout` is in seconds. Raises `Unreachable`.
 
-        Redirects are not followed: the token is for this host alone.
+        Redirects are not followed: the token is only for this host.
         """
         parts = urllib.parse.urlsplit(url)
         path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
@@ -68,14 +68,14 @@ class TokenTransport:
         return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
 
     def take(self, origin: str, timeout: float) -> http.client.HTTPConnection | None:
-        """Take a kept connection that the other side has not closed meanwhile, if there is one."""
-        for kept in [one for one in self.idle if one[0] == origin]:
+        """Take a kept connection that the other side has not closed, if there is one."""
+        for kept in [idle for idle in self.idle if idle[0] == origin]:
             try:
                 self.idle.remove(kept)
             except ValueError:
                 continue  # another thread has it
             connection = kept[1]
-            # what can be read before anything is asked is the end of the connection
+            # anything readable before a request is sent is the end of the connection
             if connection.sock and not select.select([connection.sock], [], [], 0)[0]:
                 connection.sock.settimeout(timeout)
                 return connection
@@ -85,8 +85,8 @@ class TokenTransport:
     def connect(self, parts: urllib.parse.SplitResult, timeout: float) -> http.client.HTTPConnection:
         """Open a connection.
 
-        The host is handed over as bytes, which keeps Python from loading its codec for international names: that takes
-        longer than the request.
+        The host is passed as bytes, so that Python does not load its codec for international names, which takes longer
+        than the request.
         """
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -103,7 +103,7 @@ class TokenTransport:
         return connection
 
     def tls(self) -> SSLContext:
-        """Return what TLS connections are made with: the certificates are loaded once."""
+        """Return the context of TLS connections; the certificates are loaded once."""
         if self.context is None:
             import ssl
 
@@ -118,7 +118,7 @@ class TokenTransport:
 
 
 def reason(error: Exception) -> str:
-    """Return the system's own word for what happened."""
+    """Return the system's own description of an error."""
     untrusted = getattr(error, "verify_message", "")
     if untrusted:
         return f"its certificate is not trusted: {untrusted}"

@@ -34,7 +34,6 @@ BETTER = {
 
 NOT_YET = {
     "hfstack/admin": 19,
-    "hfstack/cloud": 6,
     "hfstack/sandbox": 10,
     "packaging": 1,
     "packaging/msi": 1,

@@ -51,4 +51,4 @@ def test_a_plugin_that_does_not_exist_is_named(run: Run, tmp_path: Path, frozen:
 
 @pytest.mark.parametrize("plugin", ["v3kerberos", "v3samlpassword"])
 def test_a_plugin_that_needs_more_says_so(run: Run, tmp_path: Path, frozen: Path, plugin: str) -> None:
-    assert "packages that hfstack does not bring" in poll(run, tmp_path, frozen, plugin)
+    assert "packages that hfstack does not include" in poll(run, tmp_path, frozen, plugin)

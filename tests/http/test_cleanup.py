@@ -141,12 +141,12 @@ def test_of_a_request_that_is_not_on_record_nothing_is_recorded_or_deleted(ask: 
         pytest.param(answer(409, {"conflictingRequest": {"message": "Locked."}}), "", id="conflict"),
         pytest.param(
             answer(500, {"computeFault": {"message": "Unexpected API Error."}}),
-            "a server could not be deleted: Nova is in trouble: 500 Unexpected API Error. (req-of-the-service)",
+            "a server could not be deleted: Nova failed: 500 Unexpected API Error. (req-of-the-service)",
             id="500",
         ),
         pytest.param(
             answer(403, {"forbidden": {"message": "Policy doesn't allow it."}}),
-            "a server could not be deleted: Nova does not permit this account to ask: 403 Policy doesn't allow it. "
+            "a server could not be deleted: Nova does not allow this account to do this: 403 Policy doesn't allow it. "
             "(req-of-the-service)",
             id="403",
         ),
@@ -285,7 +285,7 @@ def test_trouble_with_a_returns_delete_keeps_it_running(ask: Ask, site: Site, cl
     cloud.delete_faults = [answer(500, {"computeFault": {"message": "no database"}})] * 2
     found = ask(RETURN)
     assert (found["status"], {one["result"] for one in found["machines"]}) == ("running", {"executing"})
-    assert found["message"].startswith("a server could not be deleted: Nova is in trouble: 500 no database")
+    assert found["message"].startswith("a server could not be deleted: Nova failed: 500 no database")
 
 
 @pytest.mark.usefixtures("full")

@@ -104,7 +104,7 @@ def test_a_token_that_is_not_taken_any_more_leads_to_one_login(warm: Polled, spo
     assert warm.poll() == [LIST, *LOGIN, LIST]
     assert warm.token() != token
     assert warm.poll() == WARM
-    assert "the token is not taken any more" in warm.site.log()
+    assert "the token is no longer accepted" in warm.site.log()
 
 
 def test_a_token_near_its_end_is_renewed(request_: Polled) -> None:

@@ -103,7 +103,7 @@ def test_secure_yaml_is_looked_for_beside_the_named_file(access: Open, conf: Pat
 
 def test_a_clouds_file_that_is_not_there_is_named(access: Open, conf: Path) -> None:
     path = conf / "prod.yaml"
-    assert mistake(lambda: access(cloudsFile="prod.yaml")) == f"cloudsFile is {path}, and there is no such file"
+    assert mistake(lambda: access(cloudsFile="prod.yaml")) == f"cloudsFile is {path}, which does not exist"
 
 
 def test_without_a_file_of_its_own_the_usual_places_count(
@@ -157,9 +157,7 @@ def test_stray_os_variables_do_not_touch_a_file_of_its_own(
 
 
 def test_without_any_credentials_it_says_so(access: Open) -> None:
-    assert mistake(lambda: access(None)) == (
-        "no credentials: there is neither a clouds.yaml nor are there OS_* variables"
-    )
+    assert mistake(lambda: access(None)) == ("no credentials: found neither a clouds.yaml nor OS_* variables")
 
 
 # Which cloud
@@ -174,7 +172,7 @@ def test_the_settings_choose_the_cloud(access: Open, cloud: Cloud) -> None:
 
 def test_of_several_clouds_one_must_be_chosen(access: Open, conf: Path) -> None:
     assert mistake(lambda: access(TWO)) == (
-        f"{conf / 'clouds.yaml'} has the clouds bank, other: say which one in cloud"
+        f"{conf / 'clouds.yaml'} has the clouds bank, other: choose one in the setting cloud"
     )
 
 
@@ -353,7 +351,7 @@ def test_no_request_of_the_login_has_more_than_the_budget(conf: Path, cloud: Clo
 
 def test_with_the_budget_used_up_no_login_is_tried(conf: Path, cloud: Cloud) -> None:
     (conf / "clouds.yaml").write_text(CLOUDS, "utf-8")
-    with pytest.raises(Unreachable, match="the time of this call is used up"):
+    with pytest.raises(Unreachable, match="this call ran out of time"):
         open_access(Settings(), str(conf), {}, Budget(0)).compute_endpoint()
     assert list(cloud.mock.calls) == []
 
@@ -470,7 +468,7 @@ LOGIN = "{file}: the login of cloud bank cannot be made: "
         ),
         pytest.param(
             CLOUDS.replace("http://", ""),
-            "{file}: auth_url of cloud bank is no URL, wanted http://… or https://…",
+            "{file}: auth_url of cloud bank is not a URL, wanted http://… or https://…",
             id="no-url",
         ),
         pytest.param(
@@ -483,7 +481,7 @@ LOGIN = "{file}: the login of cloud bank cannot be made: "
         ),
         pytest.param(
             CLOUDS + "    profile: https://clouds.example\n",
-            "{file}: cloud bank takes its profile from https://clouds.example: hfstack fetches no configuration",
+            "{file}: cloud bank takes its profile from https://clouds.example: hfstack downloads no configuration",
             id="profile-url",
         ),
     ],

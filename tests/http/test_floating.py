@@ -165,7 +165,9 @@ def test_a_second_poll_asks_neutron_nothing(bank: Bank) -> None:
     ("network", "words"),
     [
         pytest.param("gone", "there is no network gone in this project", id="unknown"),
-        pytest.param("private", "network private gives no floating IPs: it is not router:external", id="not external"),
+        pytest.param(
+            "private", "network private provides no floating IPs: it is not router:external", id="not external"
+        ),
     ],
 )
 def test_a_network_that_gives_none_is_refused_before_anything_is_made(bank: Bank, network: str, words: str) -> None:
@@ -231,7 +233,7 @@ def test_housekeeping_releases_what_the_call_itself_could_not(bank: Bank) -> Non
     bank.sandbox.faults.add(Fault(service="neutron", method="DELETE", status=500))
     bank.request(code=1)
     assert len(bank.descriptions()) == 1
-    assert "a floating IP could not be released, getReturnRequests will do it: Neutron is in trouble: 500" in bank.log()
+    assert "a floating IP could not be released, getReturnRequests will do it: Neutron failed: 500" in bank.log()
     bank.later = 601
     bank.tidy()
     assert bank.descriptions() == []
@@ -267,7 +269,7 @@ def test_while_neutron_is_down_the_machine_is_executing(bank: Bank) -> None:
     bank.sandbox.faults.add(Fault(service="neutron", status=503, times=-1))
     found = bank.poll(request_id)
     assert (found["status"], found["machines"][0]["result"]) == ("running", "executing")
-    assert found["machines"][0]["message"].startswith("it has no floating IP yet: Neutron is in trouble: 503")
+    assert found["machines"][0]["message"].startswith("it has no floating IP yet: Neutron failed: 503")
     assert "WARNING" in bank.log()
     bank.sandbox.faults.clear()
     assert bank.poll(request_id)["status"] == "complete"

@@ -129,7 +129,7 @@ def test_an_unlisted_machine_that_cannot_be_asked_for_is_executing(ask: Ask, sit
     found = ask(REQUEST)
     assert found["status"] == "running"
     assert [one["result"] for one in found["machines"]] == ["succeed", "executing"]
-    assert found["message"] == "Nova is in trouble: 500 Unexpected API Error. (req-of-the-service)"
+    assert found["message"] == "Nova failed: 500 Unexpected API Error. (req-of-the-service)"
 
 
 def test_a_returned_machine_that_cannot_be_asked_for_is_executing(ask: Ask, site: Site, cloud: Cloud) -> None:
@@ -138,7 +138,7 @@ def test_a_returned_machine_that_cannot_be_asked_for_is_executing(ask: Ask, site
     found = ask(RETURN)
     assert found["status"] == "running"
     assert [one["result"] for one in found["machines"]] == ["succeed", "executing"]
-    assert found["message"] == "Nova is in trouble: 500 Unexpected API Error. (req-of-the-service)"
+    assert found["message"] == "Nova failed: 500 Unexpected API Error. (req-of-the-service)"
 
 
 def test_a_return_without_trouble_has_no_message(ask: Ask, site: Site, cloud: Cloud) -> None:
@@ -246,7 +246,7 @@ def test_neutron_in_trouble_is_a_line_in_the_log(ask: Ask, site: Site, cloud: Cl
     found = ask(REQUEST)
     assert (found["status"], found["message"]) == ("running", "")
     assert f"{server_id(1)} shows no address, and querying Neutron failed: " in site.logged()
-    assert "Neutron is in trouble: 500 no database" in site.logged()
+    assert "Neutron failed: 500 no database" in site.logged()
 
 
 def test_the_configured_networks_count(ask: Ask, site: Site, cloud: Cloud) -> None:
@@ -284,11 +284,11 @@ QUOTED = " Something is wrong. (req-of-the-service)"
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        pytest.param(403, "Nova does not permit this account to ask: 403" + QUOTED, id="403"),
+        pytest.param(403, "Nova does not allow this account to do this: 403" + QUOTED, id="403"),
         pytest.param(406, "Nova is too old for hfstack: 406" + QUOTED, id="406"),
         pytest.param(400, "Nova gave an unexpected answer: 400" + QUOTED, id="400"),
         pytest.param(404, "Nova gave an unexpected answer: 404" + QUOTED, id="404"),
-        pytest.param(500, "Nova is in trouble: 500" + QUOTED, id="500"),
+        pytest.param(500, "Nova failed: 500" + QUOTED, id="500"),
     ],
 )
 def test_a_refusal_is_running_with_the_reason_at_once(
@@ -303,11 +303,11 @@ def test_a_refusal_is_running_with_the_reason_at_once(
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        pytest.param(html(502), "Nova is in trouble: 502", id="502-html"),
-        pytest.param(html(504), "Nova is in trouble: 504", id="504-html"),
+        pytest.param(html(502), "Nova failed: 502", id="502-html"),
+        pytest.param(html(504), "Nova failed: 504", id="504-html"),
         pytest.param(
             answer(429, {"overLimit": {"message": "Slow down."}}),
-            "Nova says that it gets too many requests: 429 Slow down. (req-of-the-service)",
+            "Nova reports too many requests: 429 Slow down. (req-of-the-service)",
             id="429",
         ),
         pytest.param(
@@ -362,15 +362,15 @@ def test_a_rate_limit_beyond_the_time_budget_is_running_at_once(ask: Ask, site: 
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        pytest.param(html(200), "Nova answered 200 with a broken body", id="html"),
+        pytest.param(html(200), "Nova answered 200 with a malformed body", id="html"),
         pytest.param(
             (200, {"Content-Type": "application/json"}, '{"servers": ['),
-            "Nova answered 200 with a broken body",
+            "Nova answered 200 with a malformed body",
             id="cut-off",
         ),
         pytest.param(
             answer(200, {"flavors": []}, OpenStack_API_Version="compute 2.79"),
-            "Nova answered with something that is not a list of servers (req-of-the-service)",
+            "Nova's answer is not a list of servers (req-of-the-service)",
             id="another-document",
         ),
         pytest.param(
@@ -393,7 +393,7 @@ def test_an_outage_shows_the_machines_of_a_return_too(ask: Ask, site: Site, clou
     site.record(RETURN, asked=LEAVING)
     cloud.faults = [answer(500, {"fault": {"message": "Something is wrong."}})]
     found = ask(RETURN)
-    assert_running_for(found, "Nova is in trouble: 500" + QUOTED)
+    assert_running_for(found, "Nova failed: 500" + QUOTED)
     assert [one["privateIpAddress"] for one in found["machines"]] == ["10.0.0.7", "10.0.0.8"]
 
 
@@ -566,7 +566,7 @@ def test_the_log_tells_the_story_of_a_poll(ask: Ask, site: Site, cloud: Cloud) -
 
 def test_without_credentials_nothing_can_be_asked(refused: Callable[[str], str], site: Site) -> None:
     (site.conf / "clouds.yaml").unlink()
-    assert refused(REQUEST) == "no credentials: there is neither a clouds.yaml nor are there OS_* variables"
+    assert refused(REQUEST) == "no credentials: found neither a clouds.yaml nor OS_* variables"
 
 
 def test_broken_credentials_are_exit_1_and_quote_nothing(

@@ -167,7 +167,7 @@ def test_trouble_during_cleanup_changes_no_answer(reclaim: Reclaim, site: Site, 
     cloud.servers = [server(1, tags=OURS), server(2, tags=OURS)]
     cloud.delete_faults = [answer(500, {"computeFault": {"message": "no database"}})] * 2
     assert reclaim() == NOTHING
-    assert "WARNING - a server could not be deleted: Nova is in trouble: 500 no database" in site.logged()
+    assert "WARNING - a server could not be deleted: Nova failed: 500 no database" in site.logged()
 
 
 def test_what_cannot_be_recorded_is_not_deleted(
@@ -236,4 +236,4 @@ def test_without_knowing_of_the_cells_nothing_is_removed(reclaim: Reclaim, site:
     cloud.faults = [none, answer(500, {"computeFault": {"message": "no database"}})]
     reclaim()
     assert (site.work / "requests" / REQUEST).exists()
-    assert "WARNING - Nova is in trouble: 500 no database" in site.logged()
+    assert "WARNING - Nova failed: 500 no database" in site.logged()

@@ -43,13 +43,13 @@ def ready(cloud: Cloud, site: Site) -> tuple[str, str]:
 
 
 LASTING = {
-    "403": (Fault(403, b'{"forbidden": {"code": 403, "message": "Policy says no."}}', JSON), "does not permit"),
+    "403": (Fault(403, b'{"forbidden": {"code": 403, "message": "Policy says no."}}', JSON), "does not allow"),
     "404 of a proxy": (Fault(404, b"<html>nothing here</html>", HTML), "Nova"),
     "413": (Fault(413, b"", {"Retry-After": "0"}), "too many requests"),
     "429": (Fault(429, b"", {"Retry-After": "0"}), "too many requests"),
     "429 for longer than this call": (Fault(429, b"", {"Retry-After": "86400"}), "too many requests"),
     "500": (Fault(500, b'{"computeFault": {"message": "DBConnectionError"}}', JSON), "500 DBConnectionError"),
-    "502": (Fault(502, b"<html>bad gateway</html>", HTML), "Nova is in trouble: 502"),
+    "502": (Fault(502, b"<html>bad gateway</html>", HTML), "Nova failed: 502"),
     "503": (
         Fault(503, b"The Keystone service is temporarily unavailable.", {"Content-Type": "text/plain"}),
         "503 The Key",

@@ -110,7 +110,7 @@ def test_the_living_count_against_the_templates_maximum(cloud: Cloud, site: Site
 def test_nova_refuses_all_of_them(cloud: Cloud, site: Site) -> None:
     site.write_templates({"availabilityZones": ["moon"]})
     answer = site.ask("requestMachines", {"template": {"templateId": "small", "machineCount": 2}}, code=1)
-    assert answer["message"].startswith("2 of 2 machines refused; Nova refuses the server as it is described: 400")
+    assert answer["message"].startswith("2 of 2 machines refused; Nova refuses this server definition: 400")
     assert "availability zone" in answer["message"]
     assert cloud.call("GET", "/servers?tags=hostfactory")["servers"] == []
 

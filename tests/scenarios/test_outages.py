@@ -41,7 +41,7 @@ def test_an_unknown_id_is_unknown_only_to_nova_itself(cloud: Cloud, site: Site) 
     [
         pytest.param("nova", "Connection refused", id="nova refuses"),
         pytest.param("keystone", "Connection refused", id="keystone refuses"),
-        pytest.param("neutron", "Nova is in trouble: 500", id="neutron is down behind nova"),
+        pytest.param("neutron", "Nova failed: 500", id="neutron is down behind nova"),
         pytest.param("database", "500", id="the database is down"),
     ],
 )
@@ -70,7 +70,7 @@ def test_the_time_of_a_call_is_bounded(cloud: Cloud, new_site: SiteMaker) -> Non
     request_id, return_id, _ = prepared(cloud, site)
     with cloud.hang("nova"):
         answers = site.poll(request_id, return_id, HF_PROVIDER_ACTION_TIMEOUT="3")
-    assert "the time of this call is used up" in answers[1]["message"]
+    assert "this call ran out of time" in answers[1]["message"]
 
 
 def test_a_host_name_that_does_not_resolve(cloud: Cloud, site: Site) -> None:

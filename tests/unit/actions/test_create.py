@@ -149,18 +149,18 @@ def test_without_a_list_nothing_is_replaced(
     new_creator: Callable[[Scheduled], ServerCreator], logged: Callable[[], str]
 ) -> None:
     nova = Scheduled({"big": 0, "small": 9})
-    nova.list_trouble = CloudTrouble("Nova is in trouble: 503")
+    nova.list_trouble = CloudTrouble("Nova failed: 503")
     (found,) = new_creator(nova).create(documents(["a"], "big", "small"))
     assert (found.machine_id, nova.deleted) == ("id-1", [])
-    assert "cannot find out whether the servers found hosts: Nova is in trouble: 503" in logged()
+    assert "cannot find out whether the servers found hosts: Nova failed: 503" in logged()
 
 
 def test_what_cannot_be_deleted_is_left_to_the_polls(
     new_creator: Callable[[Scheduled], ServerCreator], logged: Callable[[], str]
 ) -> None:
     nova = Scheduled({"big": 0, "small": 1})
-    nova.delete_trouble = CloudTrouble("Nova is in trouble: 503")
+    nova.delete_trouble = CloudTrouble("Nova failed: 503")
     creator = new_creator(nova)
     (found,) = creator.create(documents(["a"], "big", "small"))
     assert (found.machine_id, creator.replaced) == ("id-2", ["id-1"])
-    assert "a server without a host could not be deleted: Nova is in trouble: 503" in logged()
+    assert "a server without a host could not be deleted: Nova failed: 503" in logged()

@@ -153,7 +153,7 @@ def test_when_the_time_is_used_up_nothing_is_sent(service: Make, clock: Clock) -
     transport = FakeTransport(GOOD)
     made = service(transport, seconds=10)
     clock.time += 10
-    with pytest.raises(CloudTrouble, match="Nova: the time of this call is used up"):
+    with pytest.raises(CloudTrouble, match="Nova: this call ran out of time"):
         made.get("/")
     assert transport.sent == []
 
@@ -198,13 +198,13 @@ QUOTED = {"forbidden": {"code": 403, "message": "Policy doesn't allow it to\n be
         (302, "Nova gave an unexpected answer: 302"),
         (400, "Nova gave an unexpected answer: 400"),
         (401, "Nova refuses the token, even after a new login: 401"),
-        (403, "Nova does not permit this account to ask: 403"),
+        (403, "Nova does not allow this account to do this: 403"),
         (404, "Nova gave an unexpected answer: 404"),
         (406, "Nova is too old for hfstack: 406"),
-        (413, "Nova says that it gets too many requests: 413"),
-        (429, "Nova says that it gets too many requests: 429"),
-        (500, "Nova is in trouble: 500"),
-        (503, "Nova is in trouble: 503"),
+        (413, "Nova reports too many requests: 413"),
+        (429, "Nova reports too many requests: 429"),
+        (500, "Nova failed: 500"),
+        (503, "Nova failed: 503"),
     ],
 )
 def test_a_refusal_says_who_and_what_and_the_id_of_the_call(service: Make, status: int, sentence: str) -> None:
@@ -254,7 +254,7 @@ def test_openstacks_own_id_of_a_call_is_kept(headers: dict[str, str], expected: 
     "body", [b"", b"<html></html>", b"{", b"[]", b"null", b'"x"', b"[" * 100_000, b'{"servers": [\xff]}']
 )
 def test_a_broken_body_is_trouble_with_the_id_of_the_call(service: Make, body: bytes) -> None:
-    with pytest.raises(CloudTrouble, match="Nova answered 200 with a broken body") as caught:
+    with pytest.raises(CloudTrouble, match="Nova answered 200 with a malformed body") as caught:
         service(FakeTransport(raw(200, body))).get_json("/")
     assert caught.value.request_ids == ("req-nova-1",)
 

@@ -138,7 +138,7 @@ def test_pages_that_repeat_themselves_come_to_an_end(nova: Make) -> None:
 
 def test_a_page_that_fails_spoils_the_whole_list(nova: Make) -> None:
     made, _ = nova(page(server(1), more=True), reply(500, {}))
-    with pytest.raises(CloudTrouble, match="Nova is in trouble: 500"):
+    with pytest.raises(CloudTrouble, match="Nova failed: 500"):
         made.servers_of(TAG)
 
 
@@ -318,7 +318,7 @@ def test_trouble_with_one_server_leaves_the_others_known(nova: Make) -> None:
     made.service.transport = ByServer(reply(500, {}))
     known, trouble = made.servers([server_id(2), server_id(1)])
     assert set(known) <= {server_id(2)}
-    assert str(trouble) == "Nova is in trouble: 500"
+    assert str(trouble) == "Nova failed: 500"
 
 
 def test_after_trouble_no_further_server_is_shown(nova: Make) -> None:
@@ -386,7 +386,7 @@ def test_several_servers_are_deleted_once_each(nova: Make) -> None:
 def test_trouble_with_one_delete_does_not_keep_the_others(nova: Make) -> None:
     made, _ = nova(reply(500, {}), raw(204, b""))
     outcomes, trouble = made.delete_all(server_id(number) for number in range(20))
-    assert (len(outcomes), str(trouble)) == (19, "Nova is in trouble: 500")
+    assert (len(outcomes), str(trouble)) == (19, "Nova failed: 500")
 
 
 def test_after_an_outage_nothing_more_is_deleted(nova: Make) -> None:

@@ -54,21 +54,21 @@ def test_a_created_server_is_known_by_its_id(service: Make) -> None:
 REFUSALS = {
     "quota": (
         reply(403, {"forbidden": {"message": "Quota exceeded for instances: Requested 5, but already used 56 of 59"}}),
-        "the project's quota does not allow it: Quota exceeded for instances: Requested 5, but already used 56 of 59",
+        "the project's quota is exceeded: Quota exceeded for instances: Requested 5, but already used 56 of 59",
     ),
     "ports": (
         reply(403, {"forbidden": {"message": "Maximum number of ports exceeded"}}),
-        "the project's quota does not allow it: Maximum number of ports exceeded",
+        "the project's quota is exceeded: Maximum number of ports exceeded",
     ),
     "permission": (
         reply(403, {"forbidden": {"message": "Policy doesn't allow it"}}),
-        "this account is not permitted to create it: 403 Policy doesn't allow it",
+        "this account is not allowed to create the server: 403 Policy doesn't allow it",
     ),
     "description": (
         reply(400, {"badRequest": {"message": "Invalid key_name provided."}}),
-        "Nova refuses the server as it is described: 400 Invalid key_name provided.",
+        "Nova refuses this server definition: 400 Invalid key_name provided.",
     ),
-    "too many": (raw(429, b""), "Nova gets too many requests: 429"),
+    "too many": (raw(429, b""), "Nova reports too many requests: 429"),
     "too old": (raw(406, b""), "Nova does not know microversion 2.79: it is too old for hfstack: 406"),
     "token": (raw(401, b""), "Nova refuses the token, even after a new login: 401"),
 }
@@ -117,7 +117,7 @@ def test_an_id_comes_before_a_name(service: Make) -> None:
 def test_a_name_with_two_meanings_is_refused_with_both_ids(service: Make) -> None:
     networks = [{"id": "n-1", "name": "lan"}, {"id": "n-2", "name": "lan"}]
     made, _ = service(reply(200, {"networks": networks}))
-    with pytest.raises(Refusal, match="there are 2 networks named lan, say which one by its id: n-1, n-2"):
+    with pytest.raises(Refusal, match="there are 2 networks named lan, choose one by its id: n-1, n-2"):
         resolver(made).network("lan")
 
 
@@ -155,7 +155,7 @@ def test_of_the_networks_of_a_name_the_external_one_gives_floating_ips(service: 
     ("kinds", "words"),
     [
         pytest.param((), "there is no network out in this project", id="none"),
-        pytest.param((False,), "network out gives no floating IPs: it is not router:external", id="not external"),
+        pytest.param((False,), "network out provides no floating IPs: it is not router:external", id="not external"),
         pytest.param((True, True), "there are 2 networks named out", id="two"),
     ],
 )

@@ -129,7 +129,7 @@ def test_a_floating_address_alone_is_not_enough() -> None:
 
 
 WANTS_FLOATING = {"hf_floating_network": "net-ext"}
-WHY = "Neutron is in trouble: 503"
+WHY = "Neutron failed: 503"
 
 
 @pytest.mark.parametrize(
@@ -562,8 +562,8 @@ def test_a_machine_that_is_recorded_as_gone_needs_no_other_proof() -> None:
 
 
 def test_an_outage_shows_every_known_machine_of_a_request_as_executing() -> None:
-    found = status.unanswered(REQUEST, asked(planned(1), planned(2)), "Nova is in trouble: 503")
-    assert (found["status"], found["message"]) == ("running", "Nova is in trouble: 503")
+    found = status.unanswered(REQUEST, asked(planned(1), planned(2)), "Nova failed: 503")
+    assert (found["status"], found["message"]) == ("running", "Nova failed: 503")
     assert [(one["machineId"], one["result"]) for one in found["machines"]] == [
         (server_id(1), "executing"),
         (server_id(2), "executing"),
@@ -594,7 +594,7 @@ def test_an_outage_does_not_unsay_a_refused_post() -> None:
 
 def test_an_outage_shows_every_machine_of_a_return_as_executing() -> None:
     facts = ReturnRequest(CREATED_AT, 1800, (Returned(server_id(1), "hf-33e9ed03-1", ADDRESS, LAUNCHED_AT),))
-    found = status.unanswered(RETURN, facts, "Nova is in trouble: 503")
+    found = status.unanswered(RETURN, facts, "Nova failed: 503")
     assert found["status"] == "running"
     assert only(found) == {
         "machineId": server_id(1),
