@@ -32,22 +32,6 @@ BETTER = {
 }
 """By a pattern of words, in which a blank is a gap: what to write instead."""
 
-NOT_YET = {
-    "hfstack/admin": 19,
-    "hfstack/sandbox": 10,
-    "packaging": 1,
-    "packaging/msi": 1,
-    "tests/frozen": 1,
-    "tests/http": 2,
-    "tests/packages": 2,
-    "tests/sandbox": 3,
-    "tests/scenarios": 22,
-    "tests/tools": 2,
-    "tests/unit": 34,
-    "tests/windows": 3,
-}
-"""How many such words a room still has at most. It only shrinks."""
-
 SKIPPED = re.compile(
     r"LICENSE\Z|packaging/licences/|.*requirements\.txt\Z|tests/tools/openstack/constraints\.txt\Z|tests/docs/test_prose\.py\Z"
 )
@@ -63,11 +47,6 @@ def pattern(words: str) -> re.Pattern[str]:
 PATTERNS = {pattern(words): better for words, better in BETTER.items()}
 
 
-def room(path: str) -> str:
-    """Return the folder that owns a file: two steps at the most, or the file itself at the top."""
-    return "/".join(path.split("/")[:-1][:2]) or path
-
-
 def texts() -> Iterator[tuple[str, str]]:
     """Yield the path and the text of each file that git knows."""
     if not (ROOT / ".git").exists():
@@ -79,15 +58,14 @@ def texts() -> Iterator[tuple[str, str]]:
             yield name, path.read_text("utf-8")
 
 
-def slow_words() -> dict[str, list[str]]:
-    """Return where such words stand, by room, with what to write instead."""
-    found: dict[str, list[str]] = {}
+def slow_words() -> list[str]:
+    """Return where such words stand, with what to write instead."""
+    found = []
     for name, text in texts():
         for words, better in PATTERNS.items():
             for match in words.finditer(text):
                 line = text.count("\n", 0, match.start()) + 1
-                said = " ".join(match[0].split())
-                found.setdefault(room(name), []).append(f"{name}:{line}: “{said}”: write {better}")
+                found.append(f"{name}:{line}: “{' '.join(match[0].split())}”: write {better}")
     return found
 
 
@@ -113,5 +91,4 @@ def test_the_patterns_find_what_they_are_for(text: str, words: str) -> None:
 
 def test_slow_words_have_better_ones_in_their_place() -> None:
     found = slow_words()
-    over = [line for name, lines in found.items() if len(lines) > NOT_YET.get(name, 0) for line in lines]
-    assert over == [], "\n".join(over)
+    assert found == [], "\n".join(found)

@@ -232,7 +232,7 @@ def nothing_of_this_host(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def nothing_is_cached(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have each call log in, and ask through the SDK: only there the prepared answers are given."""
-    monkeypatch.setattr(hfstack.cloud.sdk.Access, "known", lambda *_: None)
+    monkeypatch.setattr(hfstack.cloud.sdk.Access, "cacheable", lambda *_: None)
 
 
 @pytest.fixture

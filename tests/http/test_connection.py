@@ -36,13 +36,13 @@ from tests.scenarios.clouds import until
 from tests.scenarios.proxy import proxy_before
 from tests.scenarios.site import parse
 
-KNOWN = hfstack.cloud.sdk.Access.known
+CACHEABLE = hfstack.cloud.sdk.Access.cacheable
 
 
 @pytest.fixture(autouse=True)
 def something_is_cached(nothing_is_cached: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 - it comes first
     """Have calls in this process keep what they learn, too."""
-    monkeypatch.setattr(hfstack.cloud.sdk.Access, "known", KNOWN)
+    monkeypatch.setattr(hfstack.cloud.sdk.Access, "cacheable", CACHEABLE)
 
 
 @pytest.fixture

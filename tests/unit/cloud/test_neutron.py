@@ -186,7 +186,7 @@ def test_only_what_shows_the_description_exactly_is_found(neutron: Make) -> None
     assert query == {"description": [OURS], "fields": ["id", "floating_ip_address", "description", "port_id"]}
 
 
-def test_many_descriptions_are_asked_for_some_at_a_time(neutron: Make) -> None:
+def test_many_descriptions_are_requested_some_at_a_time(neutron: Make) -> None:
     many = [f"{OURS}{number:03}" for number in range(2 * DESCRIPTIONS + 1)]
     made, transport = neutron(listed())
     assert made.floating_ips(many) == []
