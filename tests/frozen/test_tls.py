@@ -64,7 +64,7 @@ def polled(site: Site, newest: str) -> dict[str, Any]:
 
 def test_a_policy_with_words_that_openssl_does_not_know_is_no_obstacle(site: Site) -> None:
     for _ in ("with a login", "with its token"):
-        assert "no server carries the tag" in polled(site, "TLSv1.3")["message"], "Nova has answered"
+        assert "no server carries this request's tag" in polled(site, "TLSv1.3")["message"], "Nova has answered"
 
 
 def test_the_hosts_policy_holds(site: Site) -> None:
@@ -88,4 +88,4 @@ def test_whom_the_host_trusts_is_trusted(tmp_path: Path, site: Site, frozen: Pat
         check=False,
     )
     assert done.stderr == b""
-    assert "no server carries the tag" in json.loads(done.stdout)["requests"]["message"]
+    assert "no server carries this request's tag" in json.loads(done.stdout)["requests"]["message"]

@@ -32,7 +32,7 @@ def site(folder: Path, valid_for: dt.timedelta, **member: Any) -> Iterator[Site]
 def test_the_sites_own_authority(tmp_path: Path) -> None:
     with site(tmp_path, DAY) as one:
         answer = one.poll_one("req-1")
-    assert "no server carries the tag" in answer["message"], "Nova has answered"
+    assert "no server carries this request's tag" in answer["message"], "Nova has answered"
 
 
 def test_an_authority_that_nobody_vouches_for(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_certificate_past_its_time(tmp_path: Path) -> None:
 def test_verification_is_off_where_the_site_says_so(tmp_path: Path) -> None:
     with site(tmp_path, DAY, cacert=None, verify=False) as one:
         answer = one.poll_one("req-1")
-    assert "no server carries the tag" in answer["message"]
+    assert "no server carries this request's tag" in answer["message"]
 
 
 def test_a_ca_file_that_is_not_there_is_broken_configuration(tmp_path: Path) -> None:

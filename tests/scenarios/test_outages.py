@@ -102,7 +102,7 @@ def test_credentials_may_have_any_characters(cloud: Cloud, site: Site) -> None:
     for mark in ("", "\ufeff"):
         text = f"{mark}# Überlauf\r\n" + yaml.safe_dump(site.clouds, allow_unicode=True).replace("\n", "\r\n")
         (site.confdir / "clouds.yaml").write_bytes(text.encode())
-        assert site.poll_one(new_id())["message"].startswith("no server carries the tag")
+        assert site.poll_one(new_id())["message"].startswith("no server carries this request's tag")
 
 
 def log_in_with(site: Site, token: str) -> None:

@@ -73,7 +73,7 @@ def test_servers_without_the_tag_are_never_taken(nova: Make, logged: Callable[[]
         page(server(1), server(2, tags=[TAG + "0"]), server(3, tags=[]), server(4, tags=None), down_cell(5), server(6))
     )
     assert [record["id"] for record in made.servers_of(TAG)] == [server_id(1), server_id(6)]
-    assert f"4 servers were listed without the tag {TAG}: ignored" in logged()
+    assert f"Nova listed 4 servers without the tag {TAG}: ignored" in logged()
 
 
 def test_a_list_as_it_should_be_is_not_worth_a_warning(nova: Make, logged: Callable[[], str]) -> None:
@@ -162,7 +162,7 @@ def test_strange_links_mean_that_there_is_no_more(nova: Make, links: object) -> 
 )
 def test_what_is_no_list_of_servers_is_trouble_and_not_empty(nova: Make, document: object) -> None:
     made, _ = nova(reply(200, document))
-    with pytest.raises(CloudTrouble, match="something that is not a list of servers") as caught:
+    with pytest.raises(CloudTrouble, match="answer is not a list of servers") as caught:
         made.servers_of(TAG)
     assert caught.value.request_ids == ("req-nova-1",)
 
