@@ -80,7 +80,7 @@ def test_what_is_kept_is_what_the_login_said(warm: Polled) -> None:
     }
 
 
-# A token that is not taken any more
+# A token that is no longer accepted
 
 
 def revoke(warm: Polled) -> None:
@@ -558,4 +558,4 @@ def test_a_login_that_does_not_say_when_it_ends_is_trouble(
     del token["token"]["expires_at"]
     monkeypatch.setattr(cloud, "token", lambda: token)
     found = ask("req-1")
-    assert (found["status"], "makes no sense (KeyError)" in found["message"]) == ("running", True)
+    assert (found["status"], "is malformed (KeyError)" in found["message"]) == ("running", True)

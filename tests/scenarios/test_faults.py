@@ -56,7 +56,7 @@ LASTING = {
     ),
     "504": (Fault(504), "504"),
     "a redirect": (Fault(302, b"", {"Location": "http://127.0.0.1:9/"}), "302"),
-    "broken JSON": (Fault(200, b'{"servers": [', PINNED), "broken body"),
+    "broken JSON": (Fault(200, b'{"servers": [', PINNED), "malformed body"),
     "JSON of another kind": (Fault(200, b'{"servers": {"id": 1}}', PINNED), "not a list of servers"),
     "an answer that ignores the microversion": (Fault(200, b'{"servers": []}', JSON), "ignores microversion 2.79"),
     "a connection that is closed": (Fault(0), "cannot reach"),

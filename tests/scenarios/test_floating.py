@@ -61,7 +61,7 @@ def test_what_nova_refuses_gives_its_floating_ip_back(cloud: Cloud, site: Site) 
     ("network", "reason"),
     [
         pytest.param("gone", "there is no network gone", id="unknown"),
-        pytest.param("private", "network private gives no floating IPs", id="not-external"),
+        pytest.param("private", "network private provides no floating IPs", id="not-external"),
     ],
 )
 def test_a_network_that_gives_none_is_refused(cloud: Cloud, site: Site, network: str, reason: str) -> None:
