@@ -29,7 +29,7 @@ for number in range(int(lines)):
 
 REPLACING = """
 import os, sys
-from hfstack._windows import patiently
+from hfstack._windows import with_retries
 old, new = sys.argv[1:]
 reader = open(old, encoding="utf-8")
 refused = []
@@ -42,24 +42,24 @@ def replace(source, target):
         reader.close()
         raise
 
-patiently(replace, new, old)
+with_retries(replace, new, old)
 print(len(refused))
 """
 
 PRIVATE = """
 import sys
-from hfstack.cloud import cache
+from hfstack.store import token_cache
 from hfstack.store.write import record
 work, = sys.argv[1:]
 record(work, "req-1", "asked.json", {})
-cache.write(work + r"\\cache\\access.json", {"token": "secret"})
+token_cache.write(work + r"\\cache\\access.json", {"token": "secret"})
 """
 
 MADE_ONCE = """
 import sys
-from hfstack import private
+from hfstack.store import files
 path, = sys.argv[1:]
-for make in (private.create, private.make_folder):
+for make in (files.create, files.make_folder):
     make(path + make.__name__)
     try:
         make(path + make.__name__)
