@@ -120,11 +120,16 @@ def then(phases: Sequence[Phase], now: float, following: Sequence[Phase]) -> lis
     return [phase for phase in phases if phase.at <= now] + list(following)
 
 
+def scheduling_time(delay: float) -> float:
+    """How long a build of `delay` seconds looks for a host, and then for its network."""
+    return min(0.2 * delay, 2.0)
+
+
 def building(now: float, flavor: Flavor, delay: float, address_delay: float) -> list[Phase]:
     """A build that succeeds: scheduling, networking, spawning, ACTIVE after `delay` seconds."""
     scheduling = Phase(now, "building", "scheduling", NOSTATE, flavor)
-    networking = replace(scheduling, at=now + 0.2 * delay, task_state="networking", on_host=True, networked=True)
-    spawning = replace(networking, at=now + 0.4 * delay, task_state="spawning")
+    networking = replace(scheduling, at=now + scheduling_time(delay), task_state="networking", on_host=True, networked=True)
+    spawning = replace(networking, at=now + 2 * scheduling_time(delay), task_state="spawning")
     return [scheduling, networking, spawning, active(spawning, now + delay, address_delay)]
 
 
@@ -146,7 +151,7 @@ def active(before: Phase, at: float, address_delay: float = 0.0) -> Phase:
 def unschedulable(now: float, flavor: Flavor, delay: float, message: str) -> list[Phase]:
     """A build for which no host is found: ERROR when scheduling is over."""
     scheduling = Phase(now, "building", "scheduling", NOSTATE, flavor)
-    return [scheduling, failed(scheduling, now + 0.2 * delay, message)]
+    return [scheduling, failed(scheduling, now + scheduling_time(delay), message)]
 
 
 def failing(now: float, flavor: Flavor, delay: float, message: str) -> list[Phase]:

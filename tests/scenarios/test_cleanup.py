@@ -53,7 +53,7 @@ def test_a_failed_machine_is_deleted_while_others_are_waited_for(cloud: Cloud, s
 
 
 def test_a_machine_that_is_not_ready_in_time_is_deleted(cloud: Cloud, site: Site) -> None:
-    cloud.knobs(spawn_delay=10)
+    cloud.knobs(spawn_delay=60)
     request_id, ids = requested(cloud, site, age=1801)
     # a server that no host has taken yet leaves no deleted row behind
     until(lambda: (cloud.show(ids[0]) or {})["OS-EXT-STS:task_state"] == "spawning", "the host")
