@@ -128,8 +128,9 @@ def scheduling_time(delay: float) -> float:
 def building(now: float, flavor: Flavor, delay: float, address_delay: float) -> list[Phase]:
     """A build that succeeds: scheduling, networking, spawning, ACTIVE after `delay` seconds."""
     scheduling = Phase(now, "building", "scheduling", NOSTATE, flavor)
-    networking = replace(scheduling, at=now + scheduling_time(delay), task_state="networking", on_host=True, networked=True)
-    spawning = replace(networking, at=now + 2 * scheduling_time(delay), task_state="spawning")
+    step = scheduling_time(delay)
+    networking = replace(scheduling, at=now + step, task_state="networking", on_host=True, networked=True)
+    spawning = replace(networking, at=now + 2 * step, task_state="spawning")
     return [scheduling, networking, spawning, active(spawning, now + delay, address_delay)]
 
 
