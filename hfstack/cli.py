@@ -33,6 +33,9 @@ COMMANDS = {
     "requestReturnMachines": "hfstack.commands.request_return_machines",
 }
 
+NEW_REQUESTS = {"requestMachines": "req-", "requestReturnMachines": "ret-"}
+"""The commands that start a request, and how its id begins."""
+
 USAGE = """\
 usage: {name} -f FILE
 
@@ -69,7 +72,7 @@ def run(name: str, arguments: Sequence[str], env: Mapping[str, str]) -> int:
     if list(arguments) == ["--version"]:
         return print_text(f"hfstack {__version__}\n", 0)
     environment = read_environment(env)
-    log = Log(environment, name)
+    log = Log(environment, name, new_request_id(name))
     try:
         document = answer(name, arguments, env, environment, log)
     except (InputError, ConfigError, CloudTrouble, Refusal, FactsUnwritable, NothingReported) as error:
@@ -95,8 +98,20 @@ def answer(name: str, arguments: Sequence[str], env: Mapping[str, str], environm
         log.set_level(configured.logLevel)
     budget = Budget(time_budget(environment, configured.actionTimeout))
     command = __import__(COMMANDS[name], fromlist=["run"])
-    context = Context(environment, configured, env, log, budget, cached_access, started_at)
+    context = Context(environment, configured, env, log, budget, cached_access, started_at, request_id=log.request_id)
     return command.run(document, "standard input" if path == "-" else path, context)
+
+
+def new_request_id(name: str) -> str:
+    """Return the id of the request that a command starts, "" for the other commands.
+
+    It exists before anything else, so that each line of the log has it, that of a refusal too.
+    """
+    if name not in NEW_REQUESTS:
+        return ""
+    import uuid
+
+    return f"{NEW_REQUESTS[name]}{uuid.uuid4()}"
 
 
 def load_settings(environment: Environment, log: Log) -> Settings:

@@ -6,7 +6,6 @@ The results of the POSTs are recorded last.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -40,8 +39,7 @@ def run(document: object, name: str, context: Context) -> schema.RequestAnswer:
     """
     wanted = inputs.machine_request(document, name)
     template = template_file.find(context.environment, wanted.template_id)
-    request_id = f"req-{uuid.uuid4()}"
-    context = context.for_request(request_id)
+    request_id = context.request_id
     cloud = Cloud(context)
     resolver = cloud.resolver()
     resolved = resolve(template, resolver)
@@ -62,7 +60,7 @@ def run(document: object, name: str, context: Context) -> schema.RequestAnswer:
     request = AcquireRequest(
         context.now(), context.settings.requestTimeout, tuple(map(Planned, names)), floating_network=network
     )
-    write_acquire_asked(context.environment.workdir, context.request_id, request, template.templateId)
+    write_acquire_asked(context.environment.workdir, request_id, request, template.templateId)
     creator = ServerCreator(nova, context)
     created = (
         create_with_floating_ips(cloud, creator, network, alternatives) if network else creator.create(alternatives)
@@ -70,7 +68,7 @@ def run(document: object, name: str, context: Context) -> schema.RequestAnswer:
     if any(machine.code == "BadRequest" for machine in created):
         resolver.names.drop()
     machines = [Planned(machine.name, machine.machine_id, machine.message) for machine in created]
-    write_created(context.environment.workdir, context.request_id, machines, creator.replaced)
+    write_created(context.environment.workdir, request_id, machines, creator.replaced)
     return summed_up(created, context)
 
 

@@ -7,7 +7,6 @@ check and delete again until the deadline.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -31,7 +30,6 @@ NAME = "requestReturnMachines"
 def run(document: object, name: str, context: Context) -> schema.RequestAnswer:
     """Answer HostFactory's document. Raises `InputError`, `ConfigError`, `CloudTrouble` and `FactsUnwritable`."""
     references = inputs.machines_to_return(document, name)
-    context = context.for_request(f"ret-{uuid.uuid4()}")
     cloud = Cloud(context)
     nova = cloud.nova()
     references = with_ids(references, nova, context.environment.provider)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import types
@@ -204,6 +205,16 @@ def test_an_invalid_timeout_is_exit_1(run: Run, tmp_path: Path) -> None:
 def test_an_error_is_also_logged(run: Run, logged: Callable[[], str]) -> None:
     run("-x")
     assert " getRequestStatus ERROR - arguments: found -x, wanted " in logged()
+
+
+@pytest.mark.parametrize(("command", "prefix"), [("requestMachines", "req"), ("requestReturnMachines", "ret")])
+def test_a_refused_request_has_its_id_in_the_log(
+    environment: Environment, tmp_path: Path, logged: Callable[[], str], command: str, prefix: str
+) -> None:
+    env = {"HF_PROVIDER_NAME": "bank", "HF_PROVIDER_CONFDIR": environment.confdir}
+    env |= {"HF_PROVIDER_LOGDIR": environment.logdir, "EGOSC_INSTANCE_HOST": environment.host}
+    assert cli.run(command, ["-f", written(tmp_path, "[]")], env) == 1
+    assert re.search(rf" {command} ERROR {prefix}-[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}} ", logged())
 
 
 def test_the_configured_level_applies_to_the_command(
