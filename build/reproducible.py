@@ -15,7 +15,7 @@ from pathlib import Path
 
 import freeze
 
-ELSEWHERE = freeze.ROOT / ".cache" / "reproducible" / "another folder"
+ELSEWHERE = freeze.ROOT / ".cache" / "reproducible" / freeze.SYSTEM / "another folder"
 ENVIRONMENT = {"TZ": "Asia/Tokyo", "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"}
 
 
