@@ -134,7 +134,7 @@ def test_many_at_once(run: Run, tmp_path: Path, frozen: Path) -> None:
 def test_the_scripts_are_rehearsed_in_the_sandbox(run: Run, frozen: Path) -> None:
     done = run(frozen / "hfstack", "rehearse", "--sandbox")
     assert (done.returncode, done.stderr) == (0, b""), done.stdout
-    assert f"Scripts: {SCRIPT} and its four siblings.".encode() in done.stdout
+    assert f"Scripts: {SCRIPT} and the other four.".encode() in done.stdout
     assert b"PASS: 2 machines created and returned;" in done.stdout
 
 
