@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
 from typing import TYPE_CHECKING
 
+from hfstack.actions.record import attempt
 from hfstack.environment import full_timeout
 from hfstack.errors import CloudTrouble, FactsUnwritable, explain
 from hfstack.rules import leftovers
-from hfstack.rules.leftovers import DAY, Leftover, Patience
+from hfstack.rules.leftovers import DAY, Clocks, Leftover, Patience
+from hfstack.store.facts import AcquireRequest, file_system_time
 from hfstack.store.request_list import RecordedRequest
-from hfstack.store.write import forget, write_failed
+from hfstack.store.write import forget, write_failed, write_reaped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,25 +25,59 @@ if TYPE_CHECKING:
 
 
 class Housekeeping:
-    """Deletes servers and floating IPs that nobody will use, and old records, as far as it can."""
+    """Deletes servers and floating IPs that nobody will use, and old records, as far as it can.
+
+    `recorded` are the requests that were made in this place.
+    """
 
     def __init__(self, context: Context, cloud: Cloud, nova: Nova, recorded: Sequence[RecordedRequest]) -> None:
         self.context = context
+        self.workdir = context.environment.workdir
         self.cloud = cloud
         self.nova = nova
         self.recorded = recorded
-        self.patience = Patience(
-            2 * full_timeout(context.environment, context.settings.actionTimeout),
-            context.settings.unpolledTimeout,
-            context.settings.historyDays * DAY,
-        )
+        unfinished = 2 * full_timeout(context.environment, context.settings.actionTimeout)
+        unpolled = max(context.settings.unpolledTimeout, unfinished)
+        self.patience = Patience(unfinished, unpolled, context.settings.historyDays * DAY)
 
     def clean_up(self, seen: Mapping[str, Server | None]) -> None:
         """Clean up; `seen` is Nova's answer for every server that is listed or known."""
+        file_system = file_system_time(os.path.join(self.workdir, "requests")) if self.recorded else None
+        if file_system is None:
+            return
+        cloud = self.nova.now()
+        clocks = Clocks(file_system, self.context.now() if cloud is None else cloud)
         alive = [server for server in seen.values() if server]
+        self.reap(alive, clocks)
+        self.delete_leftovers(alive)
+        keep = self.release_abandoned(alive, clocks.file_system)
+        history = leftovers.history(self.recorded, alive, clocks.file_system, self.patience)
+        self.forget([request_id for request_id in history if request_id not in keep])
+
+    def reap(self, alive: Sequence[Server], clocks: Clocks) -> None:
+        """Close the requests that HostFactory never learned of: a later poll is told that they failed."""
+        provider = self.context.environment.provider
+        for unpolled in leftovers.unpolled(self.recorded, alive, provider, clocks, self.patience):
+            request_id = unpolled.request_id
+            if unpolled.contradiction:
+                self.context.log.warning(
+                    f"{request_id}: the records say that HostFactory never polled it, but {unpolled.contradiction}; "
+                    "its servers are left alone: was an old copy of the work directory restored?"
+                )
+                continue
+            write = partial(write_reaped, self.workdir, request_id, self.context.now(), unpolled.reason)
+            # if HostFactory polls now, one of the two is first, and the other leaves the servers alone
+            if attempt(write, self.context.log):
+                self.recorded = [
+                    reaped(recorded, unpolled.reason) if recorded.request_id == request_id else recorded
+                    for recorded in self.recorded
+                ]
+
+    def delete_leftovers(self, alive: Sequence[Server]) -> None:
+        """Delete the servers that nobody will use, with their floating IPs."""
         now = self.context.now()
-        found = leftovers.leftovers(self.recorded, alive, self.context.environment.provider, now, self.patience)
-        to_delete = {str(leftover.server["id"]): leftover for leftover in found if self.is_recorded(leftover)}
+        found = leftovers.leftovers(self.recorded, alive, self.context.environment.provider)
+        to_delete = {str(leftover.server["id"]): leftover for leftover in found if self.may_delete(leftover, now)}
         outcomes, trouble = self.nova.delete_all(to_delete) if to_delete else ({}, None)
         for server_id, outcome in outcomes.items():
             request_id, reason = to_delete[server_id].request_id, to_delete[server_id].reason
@@ -51,9 +89,6 @@ class Housekeeping:
             from hfstack.actions.floating_ips import release_going
 
             release_going(self.cloud, alive, outcomes)
-        keep = self.release_abandoned(alive, now)
-        history = leftovers.history(self.recorded, alive, now, self.patience)
-        self.forget([request_id for request_id in history if request_id not in keep])
 
     def release_abandoned(self, alive: Sequence[Server], now: float) -> set[str]:
         """Release the floating IPs that no server waits for.
@@ -77,18 +112,13 @@ class Housekeeping:
         descriptions = {floating_ip.description for floating_ip in shown}
         return {owner.request_id for description, owner in owned.items() if description in descriptions}
 
-    def is_recorded(self, leftover: Leftover) -> bool:
-        """Record why a server is deleted, if needed; return `False`, and log a warning, if that fails."""
+    def may_delete(self, leftover: Leftover, now: float) -> bool:
+        """Record why a server is deleted, if needed; return `False` if that fails."""
         if not leftover.key:
             return True
-        try:
-            write_failed(
-                self.context.environment.workdir, leftover.request_id, leftovers.failure(leftover, self.context.now())
-            )
-        except FactsUnwritable as error:
-            self.context.log.warning(str(error))
-            return False
-        return True
+        failed = leftovers.failure(leftover, now)
+        write = partial(write_failed, self.workdir, leftover.request_id, failed)
+        return attempt(write, self.context.log) is not None
 
     def forget(self, request_ids: Sequence[str]) -> None:
         """Remove the records of requests, unless a cell that is down may hide their servers."""
@@ -100,8 +130,14 @@ class Housekeeping:
             return
         for request_id in request_ids:
             try:
-                forget(self.context.environment.workdir, request_id)
+                forget(self.workdir, request_id)
             except FactsUnwritable as error:
                 self.context.log.warning(str(error))
             else:
                 self.context.log.info(f"{request_id}: its record is older than historyDays and was removed")
+
+
+def reaped(recorded: RecordedRequest, reason: str) -> RecordedRequest:
+    """Return the record of a request after housekeeping has closed it."""
+    request = recorded.request
+    return recorded._replace(request=request._replace(reaped=reason)) if isinstance(request, AcquireRequest) else recorded

@@ -58,6 +58,8 @@ class ServiceClient:
         self.timeout = timeout
         self.log = log
         self.headers = {"Accept": "application/json", **headers}
+        self.date = ""
+        """The service's own time, in the last reply that gave it."""
 
     def get(self, path: str) -> Reply:
         """GET `path`, with retries. Raises `CloudTrouble` without a reply."""
@@ -91,6 +93,7 @@ class ServiceClient:
         except Unreachable as trouble:
             self.log.warning(f"{method} {path}: {trouble}")
             raise
+        self.date = reply.headers.get("date", self.date)
         if reply.status < 400 or reply.status == 404:
             self.log.debug(f"{method} {path}: {reply.status}, {len(reply.body)} bytes")
         else:

@@ -15,6 +15,7 @@ from hfstack._typing import TYPE_CHECKING
 from hfstack.cloud.client import ServiceClient
 from hfstack.cloud.nova import HEADERS, Nova
 from hfstack.cloud.transport import Reply, TokenTransport, Unreachable
+from hfstack.rules.server_record import provider_tag
 from hfstack.store import token_cache
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from hfstack.cloud.resolve import Resolver
     from hfstack.cloud.sdk import Access
     from hfstack.context import Context
+    from hfstack.store.facts import Place
 
 GLOBAL_REQUEST_ID = re.compile(r"req-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 """What OpenStack accepts as a caller's own request id; it ignores others."""
@@ -107,6 +109,29 @@ class Cloud:
     def __init__(self, context: Context, connection: Connection | None = None) -> None:
         self.context = context
         self.connection = connection or Connection(context)
+        self.known_places: dict[Place | None, str] = {None: ""}
+
+    def elsewhere(self, place: Place | None) -> str:
+        """Say why nothing may be concluded about a machine that was requested at a place, "" if it may be.
+
+        A 404 is no proof in another project or region. Another address may only be a new name of the same cloud: it
+        counts as the same once it shows a server of this provider instance. Raises `ConfigError`, `CloudTrouble`.
+        """
+        if place not in self.known_places:
+            self.known_places[place] = self.compare(place, self.connection.place())
+        return self.known_places[place]
+
+    def compare(self, place: Place, here: Place) -> str:
+        """Return what `elsewhere` returns."""
+        if place == here:
+            return ""
+        provider = self.context.environment.provider
+        if place[:2] == here[:2] and self.nova().servers_of(provider_tag(provider)):
+            return ""
+        return (
+            f"the request was made in {described(place)}, and the configuration now leads to {described(here)}: "
+            "hfstack concludes nothing there; check cloud, clouds.yaml and OS_* variables"
+        )
 
     def nova(self) -> Nova:
         """Return Nova."""
@@ -140,3 +165,9 @@ class Cloud:
             headers = {**headers, "X-Openstack-Request-Id": context.request_id}
         timeout, endpoint = context.settings.httpTimeout, self.connection.endpoint(service_type)
         return ServiceClient(name, endpoint, self.connection, context.budget, timeout, context.log, headers)
+
+
+def described(place: Place) -> str:
+    """Name a place in a message."""
+    region = f"region {place.region}" if place.region else "no region"
+    return f"project {place.project}, {region}, {place.compute}"

@@ -71,6 +71,10 @@ class Nova:
             self.service.log.warning(f"Nova listed {others} without the tag {tag}: ignored")
         return carrying
 
+    def servers_of_project(self) -> list[Server]:
+        """Return every server of the project, whoever created it. Raises `CloudTrouble`."""
+        return list(self.pages({}))
+
     def has_cell_down(self) -> bool:
         """Tell whether the project's servers show that a cell is down. Raises `CloudTrouble`.
 
@@ -117,7 +121,12 @@ class Nova:
             marker = {"marker": page[-1]["id"]}
 
     def server(self, server_id: str) -> Server | None:
-        """Return one server; `None` only if Nova itself says that it does not exist. Raises `CloudTrouble`."""
+        """Return one server; `None` only if Nova itself says that it does not exist. Raises `CloudTrouble`.
+
+        Nova is not queried for what cannot be a server's id.
+        """
+        if server_id and not server_record.SERVER_ID.match(server_id):
+            return None
         reply = self.service.get("/servers/" + urllib.parse.quote(server_id, safe=""))
         if reply.status == 404 and is_not_found(self.service.parsed(reply)):
             return None
@@ -137,8 +146,30 @@ class Nova:
         """
         return in_parallel(self.server, ids, stop_at=CloudTrouble)
 
+    def tag(self, server_id: str, tag: str) -> None:
+        """Put a tag on a server. Raises `CloudTrouble`."""
+        path = f"/servers/{urllib.parse.quote(server_id, safe='')}/tags/{urllib.parse.quote(tag, safe='')}"
+        reply = self.service.with_retries("PUT", path)
+        if reply.status not in {201, 204}:
+            raise self.service.refusal(reply)
+
+    def tag_all(self, ids: Iterable[str], tag: str) -> CloudTrouble | None:
+        """Put a tag on servers, a few at a time; return the first trouble, after which no other server is tagged."""
+        return in_parallel(lambda server_id: self.tag(server_id, tag), ids, stop_at=CloudTrouble)[1]
+
+    def now(self) -> float | None:
+        """Return the cloud's time, as Nova's last reply says it (seconds since 1970); `None` if it says none."""
+        import email.utils
+
+        try:
+            return email.utils.parsedate_to_datetime(self.service.date).timestamp()
+        except (ValueError, OverflowError):
+            return None
+
     def delete(self, server_id: str) -> Deletion:
         """Delete a server, and return Nova's reply. A DELETE may be repeated. Raises `CloudTrouble`."""
+        if not server_record.SERVER_ID.match(server_id):
+            return Deletion.GONE
         reply = self.service.with_retries("DELETE", "/servers/" + urllib.parse.quote(server_id, safe=""))
         if reply.status == 204:
             return Deletion.ACCEPTED

@@ -94,26 +94,51 @@ class Poll:
         """Answer for an acquire request."""
         request = None
         try:
-            request = facts.load_acquire(self.context.environment.workdir, self.request_id)
-            if request and not request.polled:
-                self.cleanup.polled()
+            request = self.load_acquire()
             nova = self.cloud.nova()
+            if request and (elsewhere := self.cloud.elsewhere(request.place)):
+                return self.unanswered_elsewhere(request, elsewhere)
             servers = nova.servers_of(server_record.request_tag(self.request_id))
             if request is None and not servers and nova.has_cell_down():
                 return status.unanswered(self.request_id, None, "a cell of the cloud is down: its servers show no tags")
             looked_up, trouble = self.missing(nova, request, servers)
-            servers, floating_ip_trouble = self.with_floating_ips([self.with_addresses(server) for server in servers])
+            servers, floating_ip_trouble = self.with_floating_ips(
+                [self.with_addresses(nova, server) for server in servers]
+            )
+
+            def answer_at(now: float) -> schema.RequestStatus:
+                return status.acquire(
+                    self.request_id, request, servers, looked_up, floating_ip_trouble, self.rules, now
+                )
+
+            answer = answer_at(status.BEFORE_ANY_DEADLINE)
+            if answer["status"] == "running":
+                answer = answer_at(self.file_system_time() if request else self.cloud_time(nova))
         except (CloudTrouble, FactsUnreadable) as error:
             return status.unanswered(self.request_id, request, explain(error))
-        answer = status.acquire(
-            self.request_id, request, servers, looked_up, floating_ip_trouble, self.rules, self.context.now()
-        )
         if trouble is not None:
             answer = {**answer, "message": explain(trouble)}
-        if request is None or request.ended or not needs_cleanup(request, answer):
-            return answer
         shown = [*servers, *(server for server in looked_up.values() if server is not status.GONE)]
-        return self.cleanup.of_acquire(nova, request, shown, answer)
+        if request is None or request.ended or any(map(server_record.is_handed_over, shown)):
+            # from the end of a request on, its machines are HostFactory's: an old copy of the record may not know that
+            return answer
+        if not needs_cleanup(request, answer):
+            return answer
+        try:
+            return self.cleanup.of_acquire(nova, request, shown, looked_up, answer)
+        except FactsUnreadable as error:
+            return status.unanswered(self.request_id, request, explain(error))
+
+    def load_acquire(self) -> facts.AcquireRequest | None:
+        """Load the record of an acquire request, which then says that HostFactory has polled it, or was too late.
+
+        Raises `FactsUnreadable`.
+        """
+        workdir = self.context.environment.workdir
+        request = facts.load_acquire(workdir, self.request_id)
+        if request and not request.polled and self.cleanup.polled() is False:
+            return facts.load_acquire(workdir, self.request_id)
+        return request
 
     def of_return(self) -> schema.RequestStatus:
         """Answer for a return request."""
@@ -122,25 +147,72 @@ class Poll:
             request = facts.load_return(self.context.environment.workdir, self.request_id)
             if request is None:
                 return status.unknown(self.request_id, "there is no record of this return")
-            left = [machine for machine in request.machines if machine.machine_id not in request.gone]
+            provider = self.context.environment.provider
+            left = [one for one in request.machines if one.machine_id not in request.gone and not one.message]
             if not left:
-                answer = status.returned(self.request_id, request, {}, self.context.now())
-                self.cleanup.ended(request, answer)
+                answer = status.returned(self.request_id, request, {}, provider, status.BEFORE_ANY_DEADLINE)
+                if not request.ended:
+                    self.cleanup.ended(answer)
                 return answer
             nova = self.cloud.nova()
-            seen: dict[str, Server | None] = {}
-            if len(left) > 1:
-                ids = {machine.machine_id for machine in left}
-                changed = nova.changed_since(request.requested_at, [machine.name for machine in left])
-                seen = {server["id"]: server for server in changed if server["id"] in ids}
-            rest, trouble = nova.servers(machine.machine_id for machine in left if machine.machine_id not in seen)
+            if elsewhere := self.cloud.elsewhere(request.place):
+                return self.unanswered_elsewhere(request, elsewhere)
+            if not all(machine.machine_id for machine in left):
+                request = self.with_ids(nova, request)
+            seen, trouble = self.returned_servers(nova, request)
+            now = status.BEFORE_ANY_DEADLINE
+            answer = status.returned(self.request_id, request, seen, provider, now)
+            if answer["status"] == "running":
+                now = self.file_system_time()
+                answer = status.returned(self.request_id, request, seen, provider, now)
         except (CloudTrouble, FactsUnreadable) as error:
             return status.unanswered(self.request_id, request, explain(error))
-        seen.update(rest)
-        answer = status.returned(self.request_id, request, seen, self.context.now())
         if trouble is not None:
             answer = {**answer, "message": explain(trouble)}
-        return self.cleanup.of_return(nova, request, seen, answer)
+        return self.cleanup.of_return(nova, request, seen, now, answer)
+
+    def returned_servers(
+        self, nova: Nova, request: facts.ReturnRequest
+    ) -> tuple[dict[str, Server | None], CloudTrouble | None]:
+        """Query the machines that are not proven gone; return their servers, and the first trouble, if any."""
+        left = [
+            machine
+            for machine in request.machines
+            if machine.machine_id and machine.machine_id not in request.gone and not machine.message
+        ]
+        seen: dict[str, Server | None] = {}
+        if len(left) > 1:
+            ids = {machine.machine_id for machine in left}
+            changed = nova.changed_since(request.requested_at, [machine.name for machine in left])
+            seen = {server["id"]: server for server in changed if server["id"] in ids}
+        rest, trouble = nova.servers(machine.machine_id for machine in left if machine.machine_id not in seen)
+        return {**seen, **rest}, trouble
+
+    def with_ids(self, nova: Nova, request: facts.ReturnRequest) -> facts.ReturnRequest:
+        """Find the machines that HostFactory returned by name, and that could not be found until now."""
+        from hfstack.actions.find_machines import with_ids
+
+        return with_ids(self.cloud, nova, request)
+
+    def unanswered_elsewhere(
+        self, request: facts.AcquireRequest | facts.ReturnRequest, reason: str
+    ) -> schema.RequestStatus:
+        """Answer for a request that was made in another place than the configuration now names."""
+        self.log.warning(reason)
+        return status.unanswered(self.request_id, request, reason)
+
+    def file_system_time(self) -> float:
+        """Return the time that the request's deadline is measured by; without it, no deadline has come."""
+        folder = facts.find_folder(self.context.environment.workdir, self.request_id) or ""
+        now = facts.file_system_time(folder)
+        if now is None:
+            self.log.warning(f"cannot create a file in {folder}, so no deadline is applied")
+        return status.BEFORE_ANY_DEADLINE if now is None else now
+
+    def cloud_time(self, nova: Nova) -> float:
+        """Return the time that a server's age is measured by: the cloud's, else this host's."""
+        now = nova.now()
+        return self.context.now() if now is None else now
 
     def missing(
         self, nova: Nova, request: facts.AcquireRequest | None, servers: Sequence[Server]
@@ -153,13 +225,13 @@ class Poll:
         absent = [machine_id for machine_id in expected if machine_id not in accounted]
         return nova.servers(absent) if absent else ({}, None)
 
-    def with_addresses(self, server: Server) -> Server:
+    def with_addresses(self, nova: Nova, server: Server) -> Server:
         """Query Neutron for the addresses of a server that has been up for a while and shows none."""
         if server_record.private_address(server):
             return server
         up_since = server_record.epoch(server.get("OS-SRV-USG:launched_at"))
         is_up = server_record.row(server).acquire[0] == states.SUCCEED
-        if not is_up or up_since is None or self.context.now() - up_since < ADDRESS_PATIENCE:
+        if not is_up or up_since is None or self.cloud_time(nova) - up_since < ADDRESS_PATIENCE:
             return server
         try:
             from_neutron = self.cloud.neutron().addresses(server["id"])
@@ -184,5 +256,13 @@ class Poll:
 
 def needs_cleanup(request: facts.AcquireRequest, answer: schema.RequestStatus) -> bool:
     """Tell whether there may be something to record or delete after the answer."""
-    failed = any(machine["result"] == states.FAIL for machine in answer["machines"])
-    return failed or answer["status"] != "running" or bool(request.replaced)
+    told = {machine.machine_id for machine in request.ready}
+    return (
+        answer["status"] != "running"
+        or bool(request.replaced)
+        or any(
+            machine["result"] == states.FAIL
+            or (machine["result"] == states.SUCCEED and machine["machineId"] not in told)
+            for machine in answer["machines"]
+        )
+    )

@@ -1,7 +1,9 @@
 """getReturnRequests: the machines to return, because the cloud reclaimed them or an operator marked them.
 
 The servers of this provider instance are listed, and known machines that the list lacks are queried by id. Unless every
-query succeeds, nothing is reported. Housekeeping follows the answer and does not change it.
+query succeeds, in the project where the machines were requested, nothing is reported. The records are read after each
+answer of Nova: what another command does in between is on record before it shows in the cloud. Housekeeping follows the
+answer and does not change it.
 """
 
 from __future__ import annotations
@@ -9,17 +11,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hfstack import inputs
+from hfstack.actions.find_machines import MachineFinder
 from hfstack.actions.housekeeping import Housekeeping
 from hfstack.cloud.connection import Cloud
+from hfstack.environment import full_timeout
 from hfstack.errors import CloudTrouble, FactsUnreadable, NothingReported, counted, explain
-from hfstack.rules import reclaim, server_record
-from hfstack.store import facts
-from hfstack.store.request_list import RecordedRequest, load_recorded, recorded_request_ids
+from hfstack.rules import reclaim, reference, server_record
+from hfstack.rules.reclaim import HeldMachine
+from hfstack.rules.reference import Resolution
+from hfstack.store import sighting
+from hfstack.store.request_list import load_all
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hfstack import schema
     from hfstack.context import Context
+    from hfstack.inputs import MachineReference
     from hfstack.rules.server_record import Server
+    from hfstack.rules.status import LookedUp
+    from hfstack.schema import MachineToReturn
+    from hfstack.store.request_list import RecordedRequest
 
 NAME = "getReturnRequests"
 
@@ -28,41 +40,79 @@ def run(document: object, name: str, context: Context) -> schema.ReturnRequestsD
     """Answer HostFactory's document. Raises `InputError`, `ConfigError` and `NothingReported`."""
     reported = inputs.reported_machines(document, name)
     try:
-        requests = load(context)
         cloud = Cloud(context)
         nova = cloud.nova()
-        servers = nova.servers_of(server_record.provider_tag(context.environment.provider))
-        listed = {str(server["id"]): server for server in servers}
-        held = reclaim.held(requests) if reported is None else reclaim.named(reported, requests, listed.values())
-        returned = reclaim.returned_ids(requests)
-        held = [machine for machine in held if machine.machine_id not in returned]
-        rest, trouble = nova.servers(machine.machine_id for machine in held if machine.machine_id not in listed)
+        listed = nova.servers_of(server_record.provider_tag(context.environment.provider))
+        finder = MachineFinder(cloud, nova, load_all(context.environment.workdir, context.log), listed)
+        held = held_machines(finder, reported)
+        seen: dict[str, Server | None] = {str(server["id"]): server for server in listed}
+        rest, trouble = nova.servers(machine.machine_id for machine in held if machine.machine_id not in seen)
         if trouble is not None:
             raise trouble
+        seen |= rest
+        check_not_all_vanished(held, seen, context)
+        machines = reclaim.to_return(held, seen, context.environment.provider, context.settings.reclaimedStates)
+        machines = still_held(machines, finder.requests, context) if machines else []
     except (CloudTrouble, FactsUnreadable) as error:
         raise NothingReported(explain(error)) from None
-    seen: dict[str, Server | None] = {**listed, **rest}
-    machines = reclaim.to_return(held, seen, context.environment.provider, context.settings.reclaimedStates)
     message = f"{len(machines)} of {counted(len(held), 'machine')} to return"
     details = "".join(f"; {machine['machineId']} in {machine['gracePeriod']} s" for machine in machines)
     context.log.info(message + details)
-    Housekeeping(context, cloud, nova, requests).clean_up(seen)
+    here = [one for one in finder.requests if not (one.request and cloud.elsewhere(one.request.place))]
+    Housekeeping(context, cloud, nova, here).clean_up(seen)
     return {"status": "complete", "message": message, "requests": machines}
 
 
-def load(context: Context) -> list[RecordedRequest]:
-    """Load all records. An unreadable acquire request is skipped; an unreadable return is an error.
+def held_machines(finder: MachineFinder, reported: Sequence[MachineReference] | None) -> list[HeldMachine]:
+    """Return the machines that HostFactory names, else all that the records say it holds, without those it returned.
 
-    Another process may be removing old records. Raises `FactsUnreadable`.
+    Machines that were requested elsewhere are left out. Raises `NothingReported` if all were.
     """
-    requests = []
-    for request_id in recorded_request_ids(context.environment.workdir):
-        try:
-            requests.append(load_recorded(context.environment.workdir, request_id))
-        except FactsUnreadable as error:
-            if facts.find_folder(context.environment.workdir, request_id) is None:
-                continue
-            if request_id.startswith("ret-"):
-                raise
-            context.log.warning(f"{request_id} is skipped: {error}")
-    return requests
+    log = finder.cloud.context.log
+    if reported is None:
+        wanted = [Resolution(one.machine_id, one.name, place=one.place) for one in finder.recorded if not one.failed]
+    else:
+        ids = {str(server["id"]): server for server in finder.listed}
+        wanted = [finder.find(one, ids) for one in reported]
+    returned = reference.returned_ids(finder.requests)
+    held: dict[str, HeldMachine] = {}
+    elsewhere = ""
+    for machine in wanted:
+        reason = finder.cloud.elsewhere(machine.place)
+        elsewhere = elsewhere or reason
+        if machine.problem:
+            log.warning(machine.problem)
+        elif not reason and machine.machine_id and machine.machine_id not in returned:
+            held.setdefault(machine.machine_id, HeldMachine(machine.machine_id, machine.name))
+    if elsewhere and not held:
+        raise NothingReported(elsewhere)
+    if elsewhere:
+        log.warning(elsewhere)
+    return list(held.values())
+
+
+def check_not_all_vanished(held: Sequence[HeldMachine], seen: LookedUp, context: Context) -> None:
+    """Raise `NothingReported` if no machine is left, unless that was seen before, and long enough ago.
+
+    Raises `FactsUnreadable`.
+    """
+    workdir = context.environment.workdir
+    if not reclaim.all_vanished(held, seen):
+        sighting.forget(workdir)
+        return
+    patience = full_timeout(context.environment, context.settings.actionTimeout)
+    passed = sighting.seconds_since_first(workdir, {machine.machine_id for machine in held})
+    if passed is None or passed < patience:
+        raise NothingReported(
+            f"none of {len(held)} machines exists any more: if that is so, a call after {patience:.0f} s reports them; "
+            "if not, check cloud, clouds.yaml and OS_* variables"
+        )
+
+
+def still_held(
+    machines: Sequence[MachineToReturn], requests: Sequence[RecordedRequest], context: Context
+) -> list[MachineToReturn]:
+    """Leave out what HostFactory has returned, or has been told to have failed, since the records were read."""
+    now = load_all(context.environment.workdir, context.log)
+    released = reference.released_ids(now) - reference.released_ids(requests)
+    return [machine for machine in machines if machine["machineId"] not in released]

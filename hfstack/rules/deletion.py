@@ -69,6 +69,8 @@ def may_delete(server: Server) -> bool:
     if status in {states.ANY, states.TERMINATED, states.SHUTTING_DOWN}:
         # nothing is concluded from a state that Nova cannot show, or that hfstack does not know
         return False
+    if server_record.is_handed_over(server):
+        return False
     leaving = status == states.STOPPING and server.get("OS-EXT-STS:task_state") != "powering-off"
     return not (leaving or str(server.get("status")) in states.PARKED or server_record.is_locked(server))
 
@@ -92,14 +94,33 @@ def name_of(request: AcquireRequest, server: Server) -> str:
     return server_id
 
 
+def lost(
+    request: AcquireRequest | None, looked_up: LookedUp, machines: Sequence[Machine], failures: Sequence[Failed]
+) -> list[Failed]:
+    """Return the failures to record of machines that are gone: should Nova show one after all, it is deleted.
+
+    `machines` are those of the answer, `failures` those that are to be recorded anyway.
+    """
+    if request is None or request.ended:
+        return []
+    gone = {server_id for server_id, server in looked_up.items() if server is GONE}
+    taken = {failure.key: failure.machine_id for failure in (*request.failed, *failures)}
+    return [
+        as_failed(claim(request, {"id": machine["machineId"]}, taken), machine)
+        for machine in machines
+        if machine["machineId"] in gone and machine["result"] == states.FAIL
+    ]
+
+
 def of_return(provider: str, request: ReturnRequest, seen: LookedUp, now: float) -> list[str]:
     """Return the ids of the servers to delete once more, until the deadline.
 
     A failed delete leaves the server in ERROR, or as it was. A delete in progress cannot be hurried.
     """
-    if request.ended or now >= request.requested_at + request.timeout:
+    if request.ended or now >= request.recorded_at + request.timeout:
         return []
-    servers = {machine.machine_id: seen.get(machine.machine_id, GONE) for machine in request.machines}
+    machines = [machine for machine in request.machines if not machine.message]
+    servers = {machine.machine_id: seen.get(machine.machine_id, GONE) for machine in machines}
     return [server_id for server_id, server in servers.items() if server and is_stuck(server, provider)]
 
 
@@ -114,7 +135,7 @@ def gone(request: ReturnRequest, seen: LookedUp) -> dict[str, str]:
     """Return the machines that are newly known to be gone, each with the proof."""
     proofs: dict[str, str] = {}
     for machine in request.machines:
-        server = seen.get(machine.machine_id, {})
+        server = {} if machine.message else seen.get(machine.machine_id, {})
         if server is GONE:
             proofs[machine.machine_id] = "Nova answers 404 itemNotFound"
         elif server_record.row(server).returned[0] == states.SUCCEED:

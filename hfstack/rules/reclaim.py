@@ -6,64 +6,28 @@ it is useless. What Nova cannot show proves nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from hfstack import states
 from hfstack.rules import server_record
 from hfstack.rules.server_record import Server
 from hfstack.rules.status import GONE, LookedUp
-from hfstack.store.facts import AcquireRequest, ReturnRequest
-from hfstack.store.request_list import RecordedRequest
 
 if TYPE_CHECKING:
-    from hfstack.inputs import MachineReference
     from hfstack.schema import MachineToReturn
 
 
 class HeldMachine(NamedTuple):
-    """One machine that HostFactory holds, with its host name, "" if only the server shows it."""
+    """One machine that HostFactory holds, with its host name."""
 
     machine_id: str
     name: str
 
 
-def held(requests: Iterable[RecordedRequest]) -> list[HeldMachine]:
-    """Return the machines of recorded requests, without those that HostFactory knows to have failed."""
-    machines = []
-    for recorded in requests:
-        if isinstance(recorded.request, AcquireRequest):
-            failed = {failure.machine_id for failure in recorded.request.failed}
-            machines += [
-                HeldMachine(planned.machine_id, server_record.sanitized(planned.name))
-                for planned in recorded.request.machines
-                if planned.machine_id and planned.machine_id not in failed
-            ]
-    return machines
-
-
-def named(
-    references: Iterable[MachineReference], requests: Iterable[RecordedRequest], listed: Iterable[Server]
-) -> list[HeldMachine]:
-    """Return the machines that HostFactory names, with their ids: for a bare name, that of the server or plan with it.
-
-    A name that nothing has is skipped: nothing can be proven about it.
-    """
-    ids = {machine.name: machine.machine_id for machine in held(requests)} | server_record.ids_by_host_name(listed)
-    machines = [
-        HeldMachine(
-            reference.machine_id or ids.get(reference.name) or ids.get(reference.name.split(".")[0], ""),
-            reference.name,
-        )
-        for reference in references
-    ]
-    return [machine for machine in machines if machine.machine_id]
-
-
-def returned_ids(requests: Iterable[RecordedRequest]) -> frozenset[str]:
-    """Return the ids of all machines that HostFactory has returned."""
-    returns = [recorded.request for recorded in requests if isinstance(recorded.request, ReturnRequest)]
-    return frozenset(machine.machine_id for request in returns for machine in request.machines)
+def all_vanished(held: Collection[HeldMachine], seen: LookedUp) -> bool:
+    """Tell whether several machines are gone and none is left: more likely, hfstack does not look at the right cloud."""
+    return len(held) > 1 and all(seen.get(machine.machine_id, {}) is GONE for machine in held)
 
 
 def to_return(
@@ -80,8 +44,7 @@ def to_return(
         server = seen.get(server_id, {})
         seconds = grace(server, provider, reclaimed)
         if seconds is not None:
-            name = machine.name or (server_record.host_name(server) if server else server_id)
-            reported[server_id] = {"machine": name, "machineId": server_id, "gracePeriod": seconds}
+            reported[server_id] = {"machine": machine.name, "machineId": server_id, "gracePeriod": seconds}
     return list(reported.values())
 
 

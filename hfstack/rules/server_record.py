@@ -21,6 +21,10 @@ Server = Mapping[str, "Any"]
 """A server as Nova shows it."""
 
 
+SERVER_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
+"""How every server's id looks: a server with any other id never existed."""
+
+
 # Whose server it is
 
 OWNER_TAG = "hostfactory"
@@ -31,6 +35,9 @@ PROVIDER_TAG = "hfp:"
 
 REQUEST_TAG = "hf:"
 """The tag that names the request begins with this."""
+
+ENDED_TAG = "hf-ended"
+"""On servers whose request has ended: HostFactory uses them. A restored work directory may not know that."""
 
 DRAIN_TAG = "hf-drain"
 """An operator's mark: HostFactory shall return the server. `hf-drain:120` gives its work 120 seconds to end."""
@@ -98,9 +105,14 @@ def is_of(request_id: str, record: Server, provider: str) -> bool:
     return is_ours(record, provider) and carries(record, request_tag(request_id))
 
 
-def is_foreign(record: Server) -> bool:
-    """Tell a live server without the tag of any request. A record without tags at all (cell down) proves nothing."""
-    return isinstance(record.get("tags"), list) and not request_ids(record)
+def is_foreign(record: Server, provider: str) -> bool:
+    """Tell a live server that this provider instance did not create. A record without tags (cell down) proves nothing."""
+    return isinstance(record.get("tags"), list) and not is_ours(record, provider)
+
+
+def is_handed_over(record: Server) -> bool:
+    """Tell whether the record itself shows that HostFactory was told, at the end of its request, to use the machine."""
+    return carries(record, ENDED_TAG)
 
 
 def request_ids(record: Server) -> list[str]:

@@ -13,7 +13,7 @@ from hfstack._typing import TYPE_CHECKING, NamedTuple
 from hfstack.errors import counted
 from hfstack.rules import server_record
 from hfstack.rules.server_record import Server
-from hfstack.store.facts import AcquireRequest, Failed, Planned, Returned, ReturnRequest
+from hfstack.store.facts import AcquireRequest, Failed, Planned, Ready, Returned, ReturnRequest
 
 if TYPE_CHECKING:
     from hfstack.schema import Machine, MachineStatus, RequestStatus, Result, Status
@@ -23,6 +23,12 @@ GONE = None
 
 LookedUp = Mapping[str, Server | None]
 """Servers queried by id: the record, or `GONE`; an id whose query failed is absent."""
+
+BEFORE_ANY_DEADLINE = float("-inf")
+"""A time for answers that do not depend on the time, or must not."""
+
+BIRTH = 120
+"""How long after its POST Nova may not know a new server yet: a replica or a cell may be behind (seconds)."""
 
 
 class Rules(NamedTuple):
@@ -44,6 +50,12 @@ class Terms(NamedTuple):
     overdue: bool
     floating_ip_trouble: Mapping[str, str]
     """By server id: why its floating IP could not be attached."""
+    ready: Mapping[str, Ready]
+    """By server id: what HostFactory was told of the machine when it was usable for the first time."""
+    newborn: bool
+    """Whether Nova may not know the servers yet."""
+    reaped: str
+    """Why housekeeping deletes the machines; "" if it does not."""
 
 
 # Acquire
@@ -60,7 +72,8 @@ def acquire(
 ) -> RequestStatus:
     """Answer an acquire request.
 
-    `servers` carry the request's tag, `looked_up` are the expected machines that were not among them.
+    `servers` carry the request's tag, `looked_up` are the expected machines that were not among them. `now` is by the
+    clock of the file system, and for a request without a record by the cloud's.
     """
     if request is None and not servers:
         return unknown(request_id, "no server carries this request's tag, and there is no record of the request")
@@ -76,7 +89,8 @@ def acquire(
         if failure:
             machines.append(as_failed(failure, server))
         elif server is not None:
-            machines.append(acquired(server, terms))
+            # an operator may have renamed it
+            machines.append(acquired({**server, "name": planned.name}, terms))
         elif planned.machine_id in looked_up:
             machines.append(unlisted(planned, looked_up[planned.machine_id], tag, terms))
         else:
@@ -92,12 +106,15 @@ def acquire_terms(
 ) -> Terms:
     """Return the terms of a request; without a record, the oldest server says when it was made."""
     if request:
-        overdue = now >= request.requested_at + request.timeout
-        return Terms(rules.networks, int(request.requested_at), request.timeout, overdue, trouble)
+        overdue = now >= request.recorded_at + request.timeout
+        newborn = now < (request.created_at or request.recorded_at) + BIRTH
+        ready = {machine.machine_id: machine for machine in request.ready}
+        requested_at, timeout = int(request.requested_at), request.timeout
+        return Terms(rules.networks, requested_at, timeout, overdue, trouble, ready, newborn, request.reaped)
     created = [server_record.epoch(server.get("created")) for server in servers]
     oldest = min((time for time in created if time is not None), default=float("inf"))
     overdue = now >= oldest + rules.request_timeout
-    return Terms(rules.networks, 0, rules.request_timeout, overdue, trouble)
+    return Terms(rules.networks, 0, rules.request_timeout, overdue, trouble, {}, newborn=False, reaped="")
 
 
 def take(unmatched: dict[str, Server], planned: Planned) -> Server | None:
@@ -132,7 +149,10 @@ def acquired(server: Server, terms: Terms) -> Machine:
     row = server_record.row(server)
     result, status = row.acquire
     message = row.reason
-    address = server_record.private_address(server, terms.networks)
+    ready = terms.ready.get(str(server["id"]))
+    address = ready.private_address if ready else server_record.private_address(server, terms.networks)
+    if terms.reaped:
+        return entry(server, states.FAIL, status, terms.reaped, address, terms.requested_at)
     if result == states.SUCCEED and not address:
         result, message = states.EXECUTING, "it has no fixed address yet"
     elif result == states.SUCCEED and server_record.lacks_floating_ip(server):
@@ -143,28 +163,46 @@ def acquired(server: Server, terms: Terms) -> Machine:
         message = f"not ready after {terms.timeout} s: {state_and(message, server)}"
     elif result == states.FAIL:
         message = because(message, server)
-    return entry(server, result, status, message, address, terms.requested_at)
+    return as_told(entry(server, result, status, message, address, terms.requested_at), terms)
+
+
+def as_told(machine: Machine, terms: Terms) -> Machine:
+    """Return the entry with what HostFactory was told before, which never changes."""
+    ready = terms.ready.get(machine["machineId"])
+    if ready is None:
+        return machine
+    unchanged: Machine = {**machine, "name": ready.name, "privateIpAddress": ready.private_address}
+    return {**unchanged, "launchtime": ready.launch_time}
 
 
 def unlisted(planned: Planned, server: Server | None, tag: str, terms: Terms) -> Machine:
     """Return the entry of an expected machine that the list lacks and that was queried by its id."""
+    machine_id = planned.machine_id
     if server is GONE:
-        message = "the server is gone: Nova no longer knows its id"
-        return bare(planned.machine_id, planned.name, states.FAIL, states.TERMINATED, message, terms.requested_at)
+        if terms.newborn and machine_id not in terms.ready and not terms.reaped:
+            message = "Nova does not show the new server yet"
+            return bare(machine_id, planned.name, states.EXECUTING, None, message, terms.requested_at)
+        message = terms.reaped or "the server is gone: Nova no longer knows its id"
+        return as_told(
+            bare(machine_id, planned.name, states.FAIL, states.TERMINATED, message, terms.requested_at), terms
+        )
     if "tags" in server and not server_record.carries(server, tag):
         message = f"the server no longer carries the tag {tag}"
-        return bare(planned.machine_id, planned.name, states.FAIL, None, message, terms.requested_at)
-    # the record of a server in a down cell has no name
-    return acquired({"name": planned.name, **server}, terms)
+        return as_told(bare(machine_id, planned.name, states.FAIL, None, message, terms.requested_at), terms)
+    # the record of a server in a down cell has no name, and an operator may have renamed it
+    return acquired({**server, "name": planned.name}, terms)
 
 
 def unseen(planned: Planned, terms: Terms) -> list[Machine]:
     """Return the entry, if any, of a planned machine that Nova has not shown."""
     if planned.message:
         return [bare(planned.name, planned.name, states.FAIL, None, planned.message, terms.requested_at)]
+    if terms.reaped:
+        known_id = planned.machine_id or planned.name
+        return [bare(known_id, planned.name, states.FAIL, None, terms.reaped, terms.requested_at)]
     if planned.machine_id:
         # its query failed, which proves nothing, however late it is
-        return [bare(planned.machine_id, planned.name, states.EXECUTING, None, "", terms.requested_at)]
+        return [as_told(bare(planned.machine_id, planned.name, states.EXECUTING, None, "", terms.requested_at), terms)]
     if terms.overdue:
         message = f"no server of this name after {terms.timeout} s: it was never created"
         return [bare(planned.name, planned.name, states.FAIL, None, message, terms.requested_at)]
@@ -193,14 +231,15 @@ def acquire_status(request_id: str, machines: list[Machine], expected: int, term
 # Return
 
 
-def returned(request_id: str, request: ReturnRequest, seen: LookedUp, now: float) -> RequestStatus:
+def returned(request_id: str, request: ReturnRequest, seen: LookedUp, provider: str, now: float) -> RequestStatus:
     """Answer a return request: a machine has `succeed` when Nova says that its server is gone.
 
-    `seen` holds what Nova says of each machine id; one that is neither there nor recorded as gone is `executing`.
+    `seen` holds what Nova says of each machine id; one that is neither there nor recorded as gone is `executing`. `now`
+    is by the clock of the file system.
     """
     seen = {**seen, **dict.fromkeys(request.gone, GONE)}
-    overdue = now >= request.requested_at + request.timeout
-    machines = [returned_machine(machine, seen, overdue, request.timeout) for machine in request.machines]
+    overdue = now >= request.recorded_at + request.timeout
+    machines = [returned_machine(machine, seen, provider, overdue, request.timeout) for machine in request.machines]
     results = [machine["result"] for machine in machines]
     status: Status
     message = ""
@@ -213,8 +252,10 @@ def returned(request_id: str, request: ReturnRequest, seen: LookedUp, now: float
     return {"requestId": request_id, "status": status, "message": message, "machines": machines}
 
 
-def returned_machine(machine: Returned, seen: LookedUp, overdue: bool, timeout: int) -> Machine:
+def returned_machine(machine: Returned, seen: LookedUp, provider: str, overdue: bool, timeout: int) -> Machine:
     """Return the entry of one machine of a return request."""
+    if machine.message:
+        return as_recorded(machine, states.FAIL, None, machine.message)
     if machine.machine_id not in seen:
         return as_recorded(machine, states.EXECUTING, None, "")
     server = seen[machine.machine_id]
@@ -225,8 +266,9 @@ def returned_machine(machine: Returned, seen: LookedUp, overdue: bool, timeout: 
     message = because(row.reason, server)
     if result == states.SUCCEED:
         message = ""
-    elif server_record.is_foreign(server):
-        result, message = states.FAIL, "the server carries no hfstack tag, so hfstack does not delete it"
+    elif server_record.is_foreign(server, provider):
+        owner = f"{server_record.OWNER_TAG} and {server_record.provider_tag(provider)}"
+        result, message = states.FAIL, f"the server does not carry the tags {owner}, so hfstack does not delete it"
     elif server_record.is_locked(server) and status != states.SHUTTING_DOWN:
         result, message = states.FAIL, "the server is locked (openstack server lock), so it cannot be deleted"
     elif overdue and states.has_deadline(row):
@@ -244,11 +286,10 @@ def returned_machine(machine: Returned, seen: LookedUp, overdue: bool, timeout: 
 def unanswered(request_id: str, request: AcquireRequest | ReturnRequest | None, reason: str) -> RequestStatus:
     """Answer while the cloud does not: `running`, with the reason, as if no time had passed and no server were seen."""
     machines: list[Machine] = []
-    before_any_deadline = float("-inf")
     if isinstance(request, ReturnRequest):
-        machines = returned(request_id, request, {}, before_any_deadline)["machines"]
+        machines = returned(request_id, request, {}, "", BEFORE_ANY_DEADLINE)["machines"]
     elif request:
-        machines = acquire(request_id, request, (), {}, {}, Rules(), before_any_deadline)["machines"]
+        machines = acquire(request_id, request, (), {}, {}, Rules(), BEFORE_ANY_DEADLINE)["machines"]
     return {"requestId": request_id, "status": "running", "message": reason, "machines": machines}
 
 
@@ -289,10 +330,10 @@ def bare(
 
 
 def as_recorded(machine: Returned, result: Result, status: MachineStatus | None, message: str) -> Machine:
-    """Build the entry of a returned machine from the record of its return."""
-    built = bare(machine.machine_id, machine.name or machine.machine_id, result, status, message, machine.launch_time)
-    built["privateIpAddress"] = machine.private_address
-    return built
+    """Build the entry of a returned machine from the record of its return, with its name as it was."""
+    machine_id = machine.machine_id or machine.name
+    built = bare(machine_id, "", result, status, message, machine.launch_time)
+    return {**built, "name": machine.name or machine_id, "privateIpAddress": machine.private_address}
 
 
 def because(why: str, server: Server) -> str:

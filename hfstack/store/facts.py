@@ -1,22 +1,29 @@
 """Read the record of a request: one folder, with one small JSON file per fact, written once and never changed.
 
     <workdir>/requests/req-<uuid4>/asked.json      {"asked", "templateId", "names", "requestTimeout",
+                                                    "place": {"project", "region", "compute"},
                                                     "floatingNetwork": id, if the machines get floating IPs}
                                    created.json    {"machines": [{"name", "machineId" or "", "message"}],
                                                     "replaced": [ids of servers that found no host]}
-                                   polled.json     {"polled"}: HostFactory polled for the first time
+                                   polled.json     {"polled"}: HostFactory polled for the first time; with "reaped",
+                                                   housekeeping was first, and deletes the machines
+                                   ready-<machineId>.json
+                                                   {"machines": [{"machineId", "name", "privateIpAddress",
+                                                    "launchtime"}]}: what HostFactory was told of usable machines
                                    failed-<server name, or id>.json
                                                    {"machineId", "name", "privateIpAddress", "launchtime", "message"}:
                                                    what HostFactory is told of a failed machine
-                                   ended.json      {"ended", "status", "machineIds"}: HostFactory was told that the
-                                                   request is complete, with these machines
-    <workdir>/requests/ret-<uuid4>/asked.json      {"asked", "returnTimeout", "machines":
-                                                    [{"machineId", "name", "privateIpAddress", "launchtime"}]}
+                                   ended.json      {"ended", "status", "machineIds", "failed": [keys]}: HostFactory was
+                                                   told that the request is complete, with these machines
+    <workdir>/requests/ret-<uuid4>/asked.json      {"asked", "returnTimeout", "place", "machines":
+                                                    [{"machineId" or "", "name", "privateIpAddress", "launchtime",
+                                                    "message": why it is not deleted, if it is not}]}
                                    gone-<machineId>.json   {"machineId", "gone", "how"}: proof that it is gone
                                    ended.json
 
-`asked`, `polled`, `ended` and `gone` are seconds since 1970; timeouts are seconds. `names` are the planned server
-names, one per machine. A missing folder means that nothing was recorded. A file that exists and cannot be read proves
+`asked`, `polled`, `ended` and `gone` are seconds since 1970 by the clock of the host that wrote them, for people to read;
+deadlines count from the files' own times, by the clock of the file system. Timeouts are seconds. `names` are the planned
+server names, one per machine. A missing folder means that nothing was recorded. A file that exists and cannot be read proves
 nothing: the caller must not conclude anything from it. `write.py` writes the files.
 """
 
@@ -49,13 +56,35 @@ class Planned(NamedTuple):
     """Why Nova refused to create the server; "" if it did not."""
 
 
-class Returned(NamedTuple):
-    """One machine of a return, as it was when HostFactory returned it."""
+class Place(NamedTuple):
+    """Where a request was made: a 404 proves nothing anywhere else."""
+
+    project: str
+    """The project's id."""
+    region: str
+    compute: str
+    """Host and port of the compute endpoint."""
+
+
+class Ready(NamedTuple):
+    """A usable machine, as HostFactory was told of it for the first time."""
 
     machine_id: str
     name: str
     private_address: str
     launch_time: int
+
+
+class Returned(NamedTuple):
+    """One machine of a return, as it was when HostFactory returned it."""
+
+    machine_id: str
+    """"" if HostFactory gave only the name, and no server could be found by it."""
+    name: str
+    private_address: str
+    launch_time: int
+    message: str = ""
+    """Why hfstack does not delete the machine; "" if it does."""
 
 
 class Failed(NamedTuple):
@@ -84,6 +113,17 @@ class AcquireRequest(NamedTuple):
     """Ids of servers that found no host and were replaced by others."""
     floating_network: str = ""
     """Id of the network that the floating IPs come from; "" if the machines get none."""
+    place: Place | None = None
+    """`None` if another tool, or an older hfstack, recorded the request."""
+    ready: tuple[Ready, ...] = ()
+    reaped: str = ""
+    """Why housekeeping deletes the machines: HostFactory did not poll in time. "" if it does not."""
+    answered_ids: frozenset[str] | None = None
+    """Ids of the machines that HostFactory was told of when the request ended; `None` if no end is on record."""
+    recorded_at: float = 0
+    """When the request was recorded, by the clock of the file system (seconds since 1970)."""
+    created_at: float | None = None
+    """When Nova's answers were recorded, by the same clock; `None` if they are not on record."""
 
 
 class ReturnRequest(NamedTuple):
@@ -96,6 +136,10 @@ class ReturnRequest(NamedTuple):
     gone: frozenset[str] = frozenset()
     """Ids of the machines that are proven to be gone."""
     ended: bool = False
+    place: Place | None = None
+    """`None` if an older hfstack recorded the return."""
+    recorded_at: float = 0
+    """When the return was recorded, by the clock of the file system (seconds since 1970)."""
 
 
 def load_acquire(workdir: str, request_id: str) -> AcquireRequest | None:
@@ -104,18 +148,30 @@ def load_acquire(workdir: str, request_id: str) -> AcquireRequest | None:
     asked = read(folder, "asked.json") if folder else None
     if folder is None or asked is None:
         return None
-    created = read(folder, "created.json")
+    created = read(folder, "created.json") or {}
     try:
-        answers = {machine.name: machine for machine in map(planned, () if created is None else created["machines"])}
+        answers = {machine.name: machine for machine in map(planned, check(created.get("machines", []), list))}
         names = [check(name, str) for name in check(asked["names"], list)]
-        machines = tuple([answers.get(name) or Planned(name) for name in names])
         recorded = list_facts(folder)
-        failed = tuple(load_failed(folder, key) for key in keys(recorded, "failed-"))
-        polled, ended = "polled.json" in recorded, "ended.json" in recorded
-        replaced = frozenset(check(server_id, str) for server_id in check((created or {}).get("replaced", []), list))
-        network = text(asked, "floatingNetwork")
+        polled = (read(folder, "polled.json") or {}) if "polled.json" in recorded else {}
+        ended = (read(folder, "ended.json") or {}) if "ended.json" in recorded else {}
+        # a failure that was recorded after the end came too late: HostFactory was told otherwise
+        failures = check(ended.get("failed", keys(recorded, "failed-")), list)
         return AcquireRequest(
-            moment(asked), int(asked["requestTimeout"]), machines, failed, polled, ended, replaced, network
+            moment(asked),
+            int(asked["requestTimeout"]),
+            tuple(answers.get(name) or Planned(name) for name in names),
+            tuple(load_failed(folder, key) for key in keys(recorded, "failed-") if key in failures),
+            polled="polled.json" in recorded,
+            ended="ended.json" in recorded,
+            replaced=frozenset(check(server_id, str) for server_id in check(created.get("replaced", []), list)),
+            floating_network=text(asked, "floatingNetwork"),
+            place=load_place(asked),
+            ready=tuple(machine for key in keys(recorded, "ready-") for machine in load_ready(folder, key)),
+            reaped=text(polled, "reaped"),
+            answered_ids=load_ids(ended, "machineIds"),
+            recorded_at=recorded_at(folder, "asked.json"),
+            created_at=recorded_at(folder, "created.json") if "created.json" in recorded else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise malformed(folder, error) from None
@@ -135,17 +191,45 @@ def load_return(workdir: str, request_id: str) -> ReturnRequest | None:
     try:
         machines = tuple(
             Returned(
-                machine_id(entry),
+                text(entry, "machineId") if text(entry, "name") else machine_id(entry),
                 text(entry, "name"),
                 text(entry, "privateIpAddress"),
                 int(entry.get("launchtime", asked["asked"])),
+                text(entry, "message"),
             )
             for entry in check(asked["machines"], list)
         )
         recorded = list_facts(folder)
-        gone = frozenset(keys(recorded, "gone-"))
-        return ReturnRequest(moment(asked), int(asked["returnTimeout"]), machines, gone, "ended.json" in recorded)
+        return ReturnRequest(
+            moment(asked),
+            int(asked["returnTimeout"]),
+            machines,
+            frozenset(keys(recorded, "gone-")),
+            "ended.json" in recorded,
+            load_place(asked),
+            recorded_at(folder, "asked.json"),
+        )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise malformed(folder, error) from None
+
+
+def is_ended(workdir: str, request_id: str) -> bool:
+    """Tell whether the end of a request is on record now. Raises `FactsUnreadable`."""
+    folder = find_folder(workdir, request_id)
+    return folder is not None and "ended.json" in list_facts(folder)
+
+
+def recorded_end(workdir: str, request_id: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the ids of the machines at the end of a request, and the keys of all failures. Raises `FactsUnreadable`.
+
+    A failure that the end does not know may have been recorded at the same time.
+    """
+    folder = find_folder(workdir, request_id) or ""
+    ended = read(folder, "ended.json") or {}
+    try:
+        failed = keys(list_facts(folder), "failed-") + check(ended.get("failed", []), list)
+        return load_ids(ended, "machineIds") or frozenset(), frozenset(failed)
+    except TypeError as error:
         raise malformed(folder, error) from None
 
 
@@ -155,6 +239,55 @@ def load_failed(folder: str, key: str) -> Failed:
     message = check(fact["message"], str)
     address = text(fact, "privateIpAddress")
     return Failed(key, machine_id(fact), text(fact, "name"), address, int(fact["launchtime"]), message)
+
+
+def load_ready(folder: str, key: str) -> list[Ready]:
+    """Return the usable machines of one fact."""
+    fact = read(folder, f"ready-{key}.json") or {}
+    return [
+        Ready(machine_id(entry), text(entry, "name"), text(entry, "privateIpAddress"), int(entry["launchtime"]))
+        for entry in check(fact["machines"], list)
+    ]
+
+
+def load_place(asked: dict[str, Any]) -> Place | None:
+    """Return the place in `asked.json`. Raises `TypeError`."""
+    place = asked.get("place")
+    if place is None:
+        return None
+    return Place(text(check(place, dict), "project"), text(place, "region"), text(place, "compute"))
+
+
+def load_ids(fact: dict[str, Any], key: str) -> frozenset[str] | None:
+    """Return a list of ids, `None` if the fact has none. Raises `TypeError`."""
+    ids = fact.get(key)
+    return None if ids is None else frozenset(check(server_id, str) for server_id in check(ids, list))
+
+
+def recorded_at(folder: str, name: str) -> float:
+    """Return when a fact was recorded, by the clock of the file system. Raises `FactsUnreadable`."""
+    path = os.path.join(folder, name)
+    try:
+        return os.stat(path).st_mtime
+    except OSError as error:
+        raise FactsUnreadable(f"cannot read {path}: {error.strerror}") from None
+
+
+def file_system_time(folder: str) -> float | None:
+    """Return the present time by the clock that `recorded_at` uses, `None` if no file can be created in the folder.
+
+    Management hosts may share the folder while their clocks differ, so a deadline must not depend on this host's clock.
+    """
+    path = os.path.join(folder, f".now.{os.urandom(16).hex()}")
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            return os.fstat(handle).st_mtime
+        finally:
+            os.close(handle)
+            os.unlink(path)
+    except OSError:
+        return None
 
 
 def find_folder(workdir: str, request_id: str) -> str | None:

@@ -6,16 +6,14 @@ import os
 from typing import NamedTuple
 
 from hfstack.errors import FactsUnreadable
+from hfstack.log import Log
 from hfstack.store.facts import (
     FOLDER_NAME,
     AcquireRequest,
     ReturnRequest,
-    check,
     check_workdir,
     load_acquire,
     load_return,
-    malformed,
-    read,
 )
 
 
@@ -25,12 +23,8 @@ class RecordedRequest(NamedTuple):
     request_id: str
     request: AcquireRequest | ReturnRequest | None
     """`None` if the folder holds no `asked.json`."""
-    created: bool
-    """Whether Nova's answers are on record."""
-    answered_ids: frozenset[str] | None
-    """Ids of the machines that HostFactory was told of when the request ended; `None` if no end is on record."""
     last_recorded_at: float
-    """When the newest fact was recorded, in seconds since 1970."""
+    """When the newest fact was recorded, by the clock of the file system (seconds since 1970)."""
 
 
 def recorded_request_ids(workdir: str) -> list[str]:
@@ -53,10 +47,21 @@ def load_recorded(workdir: str, request_id: str) -> RecordedRequest:
     try:
         names = os.listdir(folder)
         newest = max(os.stat(os.path.join(folder, name)).st_mtime for name in names or ["."])
-        answered = (read(folder, "ended.json") or {}).get("machineIds")
-        ids = None if answered is None else frozenset(check(machine_id, str) for machine_id in check(answered, list))
     except OSError as error:
         raise FactsUnreadable(f"cannot read {folder}: {error.strerror}") from None
-    except TypeError as error:
-        raise malformed(folder, error) from None
-    return RecordedRequest(request_id, request, "created.json" in names, ids, newest)
+    return RecordedRequest(request_id, request, newest)
+
+
+def load_all(workdir: str, log: Log) -> list[RecordedRequest]:
+    """Return the records of all requests. One that cannot be read is skipped: nothing is concluded about its machines.
+
+    Another process may be removing old records. Raises `FactsUnreadable` if there is no list of them.
+    """
+    requests = []
+    for request_id in recorded_request_ids(workdir):
+        try:
+            requests.append(load_recorded(workdir, request_id))
+        except FactsUnreadable as error:
+            if os.path.lexists(os.path.join(workdir, "requests", request_id)):
+                log.warning(f"{request_id} is skipped: {error}")
+    return requests

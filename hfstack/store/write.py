@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from hfstack._typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from hfstack.errors import FactsUnwritable
 from hfstack.store.facts import FACT_NAME, FOLDER_NAME
 
 if TYPE_CHECKING:
-    from hfstack.store.facts import AcquireRequest, Failed, Planned, ReturnRequest
+    from hfstack.store.facts import AcquireRequest, Failed, Planned, Ready, Returned, ReturnRequest
 
 
 def write_acquire_asked(workdir: str, request_id: str, request: AcquireRequest, template_id: str) -> bool:
@@ -30,6 +30,8 @@ def write_acquire_asked(workdir: str, request_id: str, request: AcquireRequest, 
         "names": [machine.name for machine in request.machines],
         "requestTimeout": request.timeout,
     }
+    if request.place:
+        fact["place"] = request.place._asdict()
     if request.floating_network:
         fact["floatingNetwork"] = request.floating_network
     return record(workdir, request_id, "asked.json", fact)
@@ -38,16 +40,23 @@ def write_acquire_asked(workdir: str, request_id: str, request: AcquireRequest, 
 def write_return_asked(workdir: str, request_id: str, request: ReturnRequest) -> bool:
     """Record a return of machines, before the first server is deleted."""
     machines = [
-        {
-            "machineId": machine.machine_id,
-            "name": machine.name,
-            "privateIpAddress": machine.private_address,
-            "launchtime": machine.launch_time,
-        }
+        {**as_told(machine), "message": machine.message} if machine.message else as_told(machine)
         for machine in request.machines
     ]
-    fact = {"asked": request.requested_at, "returnTimeout": request.timeout, "machines": machines}
+    fact: dict[str, object] = {"asked": request.requested_at, "returnTimeout": request.timeout, "machines": machines}
+    if request.place:
+        fact["place"] = request.place._asdict()
     return record(workdir, request_id, "asked.json", fact)
+
+
+def as_told(machine: Ready | Returned) -> dict[str, object]:
+    """Return a machine as HostFactory knows it."""
+    return {
+        "machineId": machine.machine_id,
+        "name": machine.name,
+        "privateIpAddress": machine.private_address,
+        "launchtime": machine.launch_time,
+    }
 
 
 def write_created(workdir: str, request_id: str, machines: Iterable[Planned], replaced: Iterable[str]) -> bool:
@@ -61,6 +70,20 @@ def write_created(workdir: str, request_id: str, machines: Iterable[Planned], re
 def write_polled(workdir: str, request_id: str, now: float) -> bool:
     """Record that HostFactory has polled a request for machines: it knows the request."""
     return record(workdir, request_id, "polled.json", {"polled": now})
+
+
+def write_reaped(workdir: str, request_id: str, now: float, reason: str) -> bool:
+    """Record that HostFactory did not poll in time: it must never be told that the machines are usable.
+
+    It is the file that the first poll writes, so only one of the two can win.
+    """
+    return record(workdir, request_id, "polled.json", {"polled": now, "reaped": reason})
+
+
+def write_ready(workdir: str, request_id: str, machines: Sequence[Ready]) -> bool:
+    """Record what HostFactory is told of machines when they are usable for the first time."""
+    fact = {"machines": [as_told(machine) for machine in machines]}
+    return record(workdir, request_id, f"ready-{machines[0].machine_id}.json", fact)
 
 
 def write_failed(workdir: str, request_id: str, failed: Failed) -> bool:
@@ -80,9 +103,12 @@ def write_gone(workdir: str, request_id: str, machine_id: str, how: str, now: fl
     return record(workdir, request_id, f"gone-{machine_id}.json", {"machineId": machine_id, "gone": now, "how": how})
 
 
-def write_ended(workdir: str, request_id: str, status: str, machine_ids: Iterable[str], now: float) -> bool:
-    """Record that HostFactory was told that a request is complete, and with which machines."""
-    return record(workdir, request_id, "ended.json", {"ended": now, "status": status, "machineIds": list(machine_ids)})
+def write_ended(
+    workdir: str, request_id: str, status: str, machine_ids: Iterable[str], failed: Iterable[str], now: float
+) -> bool:
+    """Record that HostFactory was told that a request is complete, with which machines, and the keys of its failures."""
+    fact = {"ended": now, "status": status, "machineIds": list(machine_ids), "failed": list(failed)}
+    return record(workdir, request_id, "ended.json", fact)
 
 
 def record(workdir: str, request_id: str, name: str, content: Mapping[str, object]) -> bool:

@@ -1,0 +1,106 @@
+"""Find the machines that HostFactory names, in the records and in the cloud."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from hfstack.inputs import MachineReference
+from hfstack.rules import reference, server_record
+from hfstack.rules.reference import Names, RecordedMachine, Resolution
+from hfstack.store.request_list import load_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from hfstack.cloud.connection import Cloud
+    from hfstack.cloud.nova import Nova
+    from hfstack.rules.server_record import Server
+    from hfstack.rules.status import LookedUp
+    from hfstack.store.facts import ReturnRequest
+    from hfstack.store.request_list import RecordedRequest
+
+
+class MachineFinder:
+    """Finds machines by name and id, and looks no further than it must.
+
+    `requests` and `listed` are the records and the servers of this provider instance, if the caller has them.
+    """
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        nova: Nova,
+        requests: Sequence[RecordedRequest] | None = None,
+        listed: Sequence[Server] | None = None,
+    ) -> None:
+        self.cloud = cloud
+        self.nova = nova
+        if requests is not None:
+            self.requests = requests
+        if listed is not None:
+            self.listed = listed
+
+    @cached_property
+    def requests(self) -> Sequence[RecordedRequest]:
+        """All records. Raises `FactsUnreadable`."""
+        return load_all(self.cloud.context.environment.workdir, self.cloud.context.log)
+
+    @cached_property
+    def listed(self) -> Sequence[Server]:
+        """The servers of this provider instance. Raises `CloudTrouble`."""
+        return self.nova.servers_of(server_record.provider_tag(self.cloud.context.environment.provider))
+
+    @cached_property
+    def project(self) -> Sequence[Server]:
+        """All servers of the project. Raises `CloudTrouble`."""
+        return self.nova.servers_of_project()
+
+    @cached_property
+    def recorded(self) -> Sequence[RecordedMachine]:
+        """The machines on record."""
+        return reference.recorded_machines(self.requests)
+
+    @cached_property
+    def is_whole(self) -> bool:
+        """Whether the lists show every server that this provider instance has made. Raises `CloudTrouble`."""
+        places = {machine.place for machine in self.recorded}
+        return not self.nova.has_cell_down() and not any(map(self.cloud.elsewhere, places))
+
+    def levels(self) -> Iterator[Names]:
+        """Yield the machines by name, those that count first before the others."""
+        past = reference.returned_ids(self.requests)
+        yield reference.names_of(one for one in self.recorded if not one.failed and one.machine_id not in past)
+        yield reference.names_of(self.recorded)
+        yield reference.shown_names(self.listed)
+        yield reference.shown_names(self.project)
+
+    def find(self, wanted: MachineReference, seen: LookedUp) -> Resolution:
+        """Return the machine that a reference means; `seen` is what Nova says of its id.
+
+        A name that nothing has is that of a machine that never existed, if the lists are whole; else the id stays "".
+        Raises `CloudTrouble`, `FactsUnreadable`.
+        """
+        server = seen.get(wanted.machine_id.lower())
+        if server and wanted.name == server_record.host_name(server):
+            # the usual case needs no record
+            return Resolution(wanted.machine_id.lower(), wanted.name)
+        resolution = reference.resolve(wanted, server, self.recorded, self.levels())
+        if not resolution.machine_id and self.is_whole:
+            return resolution._replace(machine_id=wanted.name)
+        return resolution
+
+
+def with_ids(cloud: Cloud, nova: Nova, request: ReturnRequest) -> ReturnRequest:
+    """Return a return with the ids of machines that could not be found by their names when HostFactory returned them.
+
+    Raises `CloudTrouble`, `FactsUnreadable`.
+    """
+    finder = MachineFinder(cloud, nova)
+    machines = []
+    for machine in request.machines:
+        if not machine.machine_id and not machine.message:
+            resolution = finder.find(MachineReference("", machine.name), {})
+            machine = machine._replace(machine_id=resolution.machine_id, message=resolution.problem)
+        machines.append(machine)
+    return request._replace(machines=tuple(machines))

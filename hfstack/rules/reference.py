@@ -1,0 +1,155 @@
+"""Which machine HostFactory means by a name and an id. Pure.
+
+Name and id are two keys of one machine. A name counts for the machine that was recorded under it, else for the server
+that shows it: first among those of this provider instance, then in the whole project. Host names have no case, and a
+name without a domain means the same host as one with any domain. If a name fits several machines, or the name and the
+id belong to different ones, nothing must be done to either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from hfstack.rules import server_record
+from hfstack.store.facts import AcquireRequest, ReturnRequest
+
+if TYPE_CHECKING:
+    from hfstack.inputs import MachineReference
+    from hfstack.rules.server_record import Server
+    from hfstack.store.facts import Place
+    from hfstack.store.request_list import RecordedRequest
+
+class RecordedMachine(NamedTuple):
+    """A machine on record."""
+
+    machine_id: str
+    name: str
+    """As HostFactory was told it first."""
+    names: frozenset[str]
+    """All names that HostFactory may know it by."""
+    failed: bool
+    """Whether HostFactory was told that the machine failed."""
+    place: Place | None
+
+
+class Resolution(NamedTuple):
+    """The machine that HostFactory means."""
+
+    machine_id: str
+    """"" if nothing has the name. An id that is not Nova's belongs to a machine that never existed."""
+    name: str
+    """As HostFactory was told it first, else as HostFactory gives it."""
+    problem: str = ""
+    """Why nothing must be done to the machine; "" if it may be."""
+    place: Place | None = None
+    """Where the machine was requested; `None` if that is not on record."""
+
+
+class Names:
+    """Machines by name."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        self.full: dict[str, dict[str, None]] = {}
+        self.short: dict[str, dict[str, None]] = {}
+        for machine_id, name in pairs:
+            lower = name.lower()
+            self.full.setdefault(lower, {})[machine_id] = None
+            self.short.setdefault(lower.partition(".")[0], {})[machine_id] = None
+
+    def find(self, name: str) -> list[str]:
+        """Return the ids of the machines that have the name: exactly, else with or without a domain."""
+        lower = name.lower()
+        label, dot, _ = lower.partition(".")
+        return list(self.full.get(lower) or (self.full if dot else self.short).get(label, ()))
+
+
+def recorded_machines(requests: Iterable[RecordedRequest]) -> list[RecordedMachine]:
+    """Return the machines of all recorded requests for machines that have an id."""
+    machines = []
+    for recorded in requests:
+        request = recorded.request
+        if isinstance(request, AcquireRequest):
+            failed = {failure.machine_id for failure in request.failed}
+            told = {ready.machine_id: ready.name for ready in request.ready}
+            for planned in request.machines:
+                name = told.get(planned.machine_id) or server_record.sanitized(planned.name)
+                names = frozenset({name, planned.name, server_record.sanitized(planned.name)})
+                is_failed = planned.machine_id in failed
+                machines.append(RecordedMachine(planned.machine_id, name, names, is_failed, request.place))
+    return [machine for machine in machines if machine.machine_id]
+
+
+def returned_ids(requests: Iterable[RecordedRequest]) -> frozenset[str]:
+    """Return the ids of all machines that HostFactory has returned. Those that are left alone stay with HostFactory."""
+    returns = [recorded.request for recorded in requests if isinstance(recorded.request, ReturnRequest)]
+    return frozenset(machine.machine_id for request in returns for machine in request.machines if not machine.message)
+
+
+def released_ids(requests: Sequence[RecordedRequest]) -> frozenset[str]:
+    """Return the ids of all machines that HostFactory has returned, or knows to have failed."""
+    return returned_ids(requests) | {one.machine_id for one in recorded_machines(requests) if one.failed}
+
+
+def names_of(machines: Iterable[RecordedMachine]) -> Names:
+    """Return recorded machines by name."""
+    return Names((machine.machine_id, name) for machine in machines for name in machine.names)
+
+
+def shown_names(servers: Iterable[Server]) -> Names:
+    """Return servers by the names that they show."""
+    return Names((str(server["id"]), name) for server in servers for name in names_shown(server))
+
+
+def names_shown(server: Server) -> set[str]:
+    """Return the names that a server shows: its guest's host name, and its own. A server of a down cell shows none."""
+    shown = server.get("name")
+    return {server_record.host_name(server), shown} if isinstance(shown, str) and shown else set()
+
+
+def resolve(
+    reference: MachineReference,
+    server: Server | None,
+    recorded: Sequence[RecordedMachine],
+    levels: Iterable[Names],
+) -> Resolution:
+    """Return the machine that a reference means.
+
+    `server` is the one with the reference's id, if Nova shows it. `levels` hold the machines by name in the order in
+    which they count; a level is used only if those before it do not know the name.
+    """
+    machine_id, name = reference.machine_id.lower(), reference.name
+    if not server_record.SERVER_ID.match(machine_id):
+        return without_id(reference, recorded, levels)
+    known = next((machine for machine in recorded if machine.machine_id == machine_id), None)
+    told = known.name if known else server_record.host_name(server) if server else name or machine_id
+    place = known.place if known else None
+    own = Names((machine_id, own) for own in [*(known.names if known else ()), *names_shown(server or {})])
+    others = [] if not name or own.find(name) else [other for other in found(name, levels) if other != machine_id]
+    if others:
+        problem = f"the name {name} belongs to {' and '.join(others)}, not to the machineId {machine_id}"
+        return Resolution(machine_id, name, f"{problem}: hfstack touches neither", place)
+    # a name that nothing has is out of date
+    return Resolution(machine_id, told, place=place)
+
+
+def without_id(
+    reference: MachineReference, recorded: Sequence[RecordedMachine], levels: Iterable[Names]
+) -> Resolution:
+    """Return the machine that a reference without an id of Nova's means."""
+    given, name = reference.machine_id, reference.name or reference.machine_id
+    ids = found(name, levels)
+    if len(ids) > 1:
+        return Resolution(given or name, name, f"{len(ids)} machines have the name {name} ({', '.join(ids)})")
+    if ids and given and given.lower() != name.lower():
+        problem = f"the name {name} belongs to {ids[0]}, and there is no machineId {given}: hfstack touches neither"
+        return Resolution(given, name, problem)
+    if not ids:
+        return Resolution(given, name)
+    known = next((machine for machine in recorded if machine.machine_id == ids[0]), None)
+    return Resolution(ids[0], known.name if known else name, place=known.place if known else None)
+
+
+def found(name: str, levels: Iterable[Names]) -> list[str]:
+    """Return the ids of the machines with the name in the first level that has any."""
+    return next((ids for level in levels if (ids := level.find(name))), [])
