@@ -14,16 +14,16 @@ from collections.abc import Mapping
 from hfstack._typing import TYPE_CHECKING
 from hfstack.cloud.client import ServiceClient
 from hfstack.cloud.nova import HEADERS, Nova
-from hfstack.cloud.transport import Reply, TokenTransport, Unreachable
+from hfstack.cloud.transport import Reply, TokenTransport, Unreachable, host_and_port
 from hfstack.rules.server_record import provider_tag
 from hfstack.store import token_cache
+from hfstack.store.facts import Place
 
 if TYPE_CHECKING:
     from hfstack.cloud.neutron import Neutron
     from hfstack.cloud.resolve import Resolver
     from hfstack.cloud.sdk import Access
     from hfstack.context import Context
-    from hfstack.store.facts import Place
 
 GLOBAL_REQUEST_ID = re.compile(r"req-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 """What OpenStack accepts as a caller's own request id; it ignores others."""
@@ -48,6 +48,15 @@ class Connection:
         if known and service in known.endpoints:
             return known.endpoints[service]
         return self.login().endpoint_of(service)
+
+    def place(self) -> Place:
+        """Return where this call's requests go. Logs in if necessary. Raises `ConfigError`, `CloudTrouble`."""
+        compute = host_and_port(self.endpoint("compute"))
+        known = self.known
+        if known:
+            return Place(known.project, known.region, compute)
+        access = self.login()
+        return Place(access.project(), access.compute_region(), compute)
 
     def send(
         self, method: str, url: str, headers: Mapping[str, str], timeout: float, body: bytes | None = None
@@ -117,7 +126,7 @@ class Cloud:
         A 404 is no proof in another project or region. Another address may only be a new name of the same cloud: it
         counts as the same once it shows a server of this provider instance. Raises `ConfigError`, `CloudTrouble`.
         """
-        if place not in self.known_places:
+        if place is not None and place not in self.known_places:
             self.known_places[place] = self.compare(place, self.connection.place())
         return self.known_places[place]
 

@@ -82,7 +82,29 @@ class Access:
         token = login.auth_token
         if not plain or not token or not login.expires or headers != {"X-Auth-Token": token}:
             return None
-        return CachedAccess(token, login.expires.timestamp(), endpoints, cafile, settings)
+        return CachedAccess(
+            token, login.expires.timestamp(), endpoints, cafile, settings, self.project(), self.compute_region()
+        )
+
+    def project(self) -> str:
+        """Return the id of the token's project, "" if the login has none. Logs in if necessary."""
+        auth_url = str(self.region.config.get("auth", {}).get("auth_url", "the cloud"))
+        return translated(self.session.get_project_id, auth_url) or ""
+
+    def compute_region(self) -> str:
+        """Return the region of the compute endpoint: the configured one, else the catalog's only one, else ""."""
+        configured = self.region.get_region_name("compute")
+        auth = self.session.auth
+        if configured or not isinstance(auth, BaseIdentityPlugin):
+            return configured or ""
+        auth_url = str(self.region.config.get("auth", {}).get("auth_url", "the cloud"))
+        found = translated(lambda: auth.get_access(self.session), auth_url).service_catalog.get_endpoint_data_list(
+            service_type=self.region.get_service_type("compute"),
+            service_name=self.region.get_service_name("compute"),
+            interface=self.region.get_interface("compute"),
+        )
+        regions = {endpoint.region_name for endpoint in found}
+        return regions.pop() or "" if len(regions) == 1 else ""
 
     def endpoint(self, service: str, **versions: str) -> str:
         """Return a service's endpoint: the one in clouds.yaml, else the catalog's. Raises `CloudTrouble`."""

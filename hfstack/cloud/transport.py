@@ -89,7 +89,7 @@ class TokenTransport:
         than the request.
         """
         host = parts.hostname or ""
-        port = parts.port or (443 if parts.scheme == "https" else 80)
+        port = port_of(parts)
         connection = http.client.HTTPConnection(host, port)
         name = host.encode("ascii")
         connection.sock = socket.create_connection((name, port), timeout)  # type: ignore[arg-type] # takes bytes as well
@@ -115,6 +115,25 @@ class TokenTransport:
             context.load_verify_locations(self.cafile)
             self.context = context
         return self.context
+
+
+def host_and_port(url: str) -> str:
+    """Return host:port of a URL: the host in lower case, the port of the scheme if the URL names none.
+
+    Raises `Unreachable` for a URL that leads nowhere.
+    """
+    try:
+        parts = urllib.parse.urlsplit(url)
+        port = port_of(parts)
+    except ValueError as error:
+        raise Unreachable(f"cannot reach {url}: {error}") from None
+    host = parts.hostname or ""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def port_of(parts: urllib.parse.SplitResult) -> int:
+    """Return the port of a URL. Raises `ValueError` for an impossible one."""
+    return parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def reason(error: Exception) -> str:

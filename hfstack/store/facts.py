@@ -47,6 +47,17 @@ END_OF_TIME = 3e10
 """Seconds since 1970; the calendar of Windows ends in the year 3000."""
 
 
+class Place(NamedTuple):
+    """Where a request was made: a 404 proves nothing anywhere else."""
+
+    project: str
+    """The project's id, "" if the login does not name one."""
+    region: str
+    """"" if neither clouds.yaml nor the catalog names one."""
+    compute: str
+    """host:port of the compute endpoint: the host in lower case, the port always there."""
+
+
 class Planned(NamedTuple):
     """One machine of a request for machines: the planned name, and what Nova answered."""
 
@@ -54,16 +65,6 @@ class Planned(NamedTuple):
     machine_id: str = ""
     message: str = ""
     """Why Nova refused to create the server; "" if it did not."""
-
-
-class Place(NamedTuple):
-    """Where a request was made: a 404 proves nothing anywhere else."""
-
-    project: str
-    """The project's id."""
-    region: str
-    compute: str
-    """Host and port of the compute endpoint."""
 
 
 class Ready(NamedTuple):

@@ -1,7 +1,8 @@
 """Keep the token, so that later calls need no login: one file that only this account can read.
 
 `<workdir>/cache/access-<provider>-<host>-<account>.json`, mode 0600, holds the token and its expiry, the endpoints of
-the services, the path of the trusted certificates, and the validated settings. No other file of hfstack holds a secret.
+the services, the path of the trusted certificates, the validated settings, and the project and region of the token and
+the compute endpoint. No other file of hfstack holds a secret.
 The file is valid while nothing changes that it depends on: the files that were read (or looked for in vain), the
 environment variables, the version of hfstack.
 
@@ -43,6 +44,10 @@ class CachedAccess(NamedTuple):
     """The path of the trusted certificates."""
     settings: Mapping[str, object]
     """The provider's validated settings, by their keys."""
+    project: str
+    """The id of the token's project."""
+    region: str
+    """The region of the compute endpoint; "" if neither clouds.yaml nor the catalog names one."""
 
 
 def load(environment: Environment, env: Mapping[str, str], now: float) -> CachedAccess | None:

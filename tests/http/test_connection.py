@@ -78,6 +78,7 @@ def test_what_is_kept_is_what_the_login_said(warm: Polled) -> None:
         "network": f"{warm.sandbox.url('neutron')}/v2.0",
         "image": f"{warm.sandbox.url('glance')}/v2",
     }
+    assert (known["project"], known["region"]) == (issued.project.id, "RegionOne")
 
 
 # A token that is no longer accepted
@@ -169,6 +170,13 @@ def in_this_process(warm: Polled) -> Connection:
     assert known
     settings = as_settings(known.settings)
     return Connection(Context(environment, settings, env, Log(environment, "test"), Budget(60), known, started_at=now))
+
+
+def test_a_warm_call_knows_where_it_is_without_a_request(warm: Polled) -> None:
+    project = warm.sandbox.cloud.tokens[warm.token()].project.id
+    host = urllib.parse.urlsplit(warm.sandbox.url("nova")).netloc
+    assert in_this_process(warm).place() == (project, "RegionOne", host)
+    assert warm.served() == []
 
 
 def test_threads_that_meet_401_at_once_log_in_once(warm: Polled, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,12 +13,15 @@ import pytest
 import requests
 from openstack.config import loader
 
+from hfstack.cloud.connection import Connection
 from hfstack.cloud.credentials import open_access
 from hfstack.cloud.sdk import Access
 from hfstack.cloud.transport import Unreachable
 from hfstack.config.settings import Settings
-from hfstack.context import Budget
+from hfstack.context import Budget, Context
+from hfstack.environment import read_environment
 from hfstack.errors import CloudTrouble, ConfigError
+from hfstack.log import Log
 from tests.http.conftest import CLOUDS, KEYSTONE, NEUTRON, NOVA, PASSWORD, TOKEN, Cloud, versions
 
 OTHER = CLOUDS.replace("username: grid", "username: other")
@@ -300,6 +303,27 @@ def test_an_endpoint_with_the_project_in_it_keeps_it(access: Open, cloud: Cloud)
 def test_the_network_endpoint_is_that_of_v2_0(access: Open, cloud: Cloud, url: str) -> None:
     cloud.catalog["network"] = url
     assert access().network_endpoint() == NEUTRON + "/v2.0"
+
+
+# Where that is
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        pytest.param("region_name: RegionTwo", ("p", "RegionTwo", "public.regiontwo.test:80"), id="region-two"),
+        pytest.param("region_name: RegionOne", ("p", "RegionOne", "nova.test:8774"), id="region-one"),
+    ],
+)
+def test_a_login_that_is_not_cached_tells_its_place(
+    conf: Path, cloud: Cloud, line: str, expected: tuple[str, str, str]
+) -> None:
+    (conf / "clouds.yaml").write_text(CLOUDS.replace("region_name: RegionOne", line), "utf-8")
+    env = {"HF_PROVIDER_CONFDIR": str(conf)}
+    environment = read_environment(env)
+    connection = Connection(Context(environment, Settings(), env, Log(environment, "test"), Budget(60)))
+    assert connection.place() == expected
+    assert len(cloud.logins) == 1
 
 
 # TLS

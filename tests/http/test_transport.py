@@ -19,7 +19,7 @@ from keystoneauth1.token_endpoint import Token
 
 from hfstack import __version__
 from hfstack.cloud.sdk import SessionTransport
-from hfstack.cloud.transport import TokenTransport, Unreachable
+from hfstack.cloud.transport import TokenTransport, Unreachable, host_and_port
 from tests.certificate import DAY, certificate
 
 TOKEN = "gAAAAA-a-token"
@@ -413,3 +413,21 @@ def test_a_server_without_tls(serve: Serve, good: tuple[str, str], monkeypatch: 
     assert both(server, good[0]).startswith("[SSL: ")
     assert len(heard) == 2
     assert TOKEN.encode() not in b"".join(heard)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://Nova.Bank.example/compute/v2.1", "nova.bank.example:80"),
+        ("HTTPS://nova/v2.1", "nova:443"),
+        ("https://nova:8774", "nova:8774"),
+        ("http://[FE80::1]:8774/", "[fe80::1]:8774"),
+    ],
+)
+def test_host_and_port_are_always_both_there(url: str, expected: str) -> None:
+    assert host_and_port(url) == expected
+
+
+def test_a_port_that_cannot_be_leads_nowhere() -> None:
+    with pytest.raises(Unreachable, match="cannot reach http://nova:99999: Port out of range"):
+        host_and_port("http://nova:99999")

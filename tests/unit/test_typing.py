@@ -136,5 +136,5 @@ def test_hfstacks_tuples_use_it() -> None:
     environment = read_environment({"HF_PROVIDER_NAME": "bank"})
     assert isinstance(environment, Environment)
     assert isinstance(environment, tuple)
-    assert CachedAccess._fields == ("token", "expires", "endpoints", "cafile", "settings")
+    assert CachedAccess._fields == ("token", "expires", "endpoints", "cafile", "settings", "project", "region")
     assert CachedAccess.__doc__ == "What a call needs to reach the cloud without a login."

@@ -60,7 +60,8 @@ def kept(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> Kept:
     clouds.write_text("clouds: {}\n", encoding="utf-8")
     now = time.time()
     endpoints = {"compute": "http://nova:8774/v2.1", "network": "http://neutron:9696/v2.0"}
-    known = token_cache.CachedAccess(TOKEN, now + 7200, endpoints, "/etc/ca.pem", {"httpTimeout": 30.0, "cloud": None})
+    settings = {"httpTimeout": 30.0, "cloud": None}
+    known = token_cache.CachedAccess(TOKEN, now + 7200, endpoints, "/etc/ca.pem", settings, "p", "RegionOne")
     token_cache.save(environment, ENV, now, known, [str(clouds), str(absent)])
     return Kept(environment, clouds, absent, now, known)
 
@@ -367,7 +368,7 @@ def test_a_deleted_working_directory_is_no_error(kept: Kept, tmp_path: Path) -> 
         "import os, sys, time; from hfstack.store import token_cache\n"
         "from hfstack.environment import read_environment\n"
         "os.chdir(sys.argv[1]); os.rmdir(sys.argv[1]); environment = read_environment(os.environ)\n"
-        "known = token_cache.CachedAccess('t', time.time() + 7200, {}, '', {})\n"
+        "known = token_cache.CachedAccess('t', time.time() + 7200, {}, '', {}, 'p', 'R')\n"
         "token_cache.save(environment, os.environ, time.time(), known, ['clouds.yaml'])\n"
         "print(token_cache.load(environment, os.environ, time.time()))"
     )
@@ -392,7 +393,7 @@ def test_of_many_processes_that_save_at_once_one_file_is_left_and_it_is_whole(ke
         "import os, sys, time; from hfstack.store import token_cache\n"
         "from hfstack.environment import read_environment\n"
         "environment, now = read_environment(os.environ), float(sys.argv[1])\n"
-        "known = token_cache.CachedAccess('x' * 100_000 + sys.argv[2], now + 7200, {}, '', {})\n"
+        "known = token_cache.CachedAccess('x' * 100_000 + sys.argv[2], now + 7200, {}, '', {}, 'p', 'R')\n"
         "sys.stdin.read()\n"
         "for _ in range(20): token_cache.save(environment, os.environ, now, known, [])"
     )
