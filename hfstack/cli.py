@@ -83,7 +83,10 @@ def run(name: str, arguments: Sequence[str], env: Mapping[str, str]) -> int:
     except Exception as error:  # noqa: BLE001 - HostFactory gets one document whatever happens
         log.error(f"internal error: {type(error).__name__}: {error} at {' < '.join(source_lines(error))}")
         return print_text(as_json({"message": f"internal error in hfstack {__version__}: {type(error).__name__}"}), 1)
-    return print_text(as_json(document), 0)
+    exit_code = print_text(as_json(document), 0)
+    if exit_code:
+        log.warning("the answer was not delivered: stdout cannot be written")
+    return exit_code
 
 
 def answer(name: str, arguments: Sequence[str], env: Mapping[str, str], environment: Environment, log: Log) -> object:

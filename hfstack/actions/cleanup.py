@@ -7,7 +7,8 @@ request is on record.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
 
 from hfstack import states
@@ -77,7 +78,7 @@ class Cleanup:
         answer = self.delete(nova, reasons, owners, answer)
         self.ready(request, answer)
         failed_keys = {failed.key for failed in (*request.failed, *recorded)}
-        return self.of_end(nova, request, failed_keys, answer)
+        return self.of_end(nova, failed_keys, answer)
 
     def ready(self, request: AcquireRequest, answer: RequestStatus) -> None:
         """Record what HostFactory is told of the machines that are usable for the first time."""
@@ -90,9 +91,7 @@ class Cleanup:
         if machines:
             self.attempt(partial(write_ready, self.workdir, self.request_id, machines))
 
-    def of_end(
-        self, nova: Nova, request: AcquireRequest, failed_keys: Set[str], answer: RequestStatus
-    ) -> RequestStatus:
+    def of_end(self, nova: Nova, failed_keys: AbstractSet[str], answer: RequestStatus) -> RequestStatus:
         """Record the end of a request that is complete, and mark its servers; return the answer.
 
         HostFactory gets the machines only when the end is on record: if a record shows neither a poll nor an end,
@@ -150,13 +149,12 @@ class Cleanup:
         message = f"a server could not be deleted: {explain(trouble)}"
         return {**answer, "message": f"{answer['message']}; {message}" if answer["message"] else message}
 
-    def ended(self, answer: RequestStatus, failed_keys: Set[str] = frozenset()) -> bool | None:
+    def ended(self, answer: RequestStatus, failed_keys: AbstractSet[str] | None = None) -> bool | None:
         """Record the end of a request; return `False` if it was on record, `None` if it cannot be recorded."""
         ids = [machine["machineId"] for machine in answer["machines"]]
-        now = self.context.now()
-        return self.attempt(
-            partial(write_ended, self.workdir, self.request_id, answer["status"], ids, sorted(failed_keys), now)
-        )
+        failed = None if failed_keys is None else sorted(failed_keys)
+        write = partial(write_ended, self.workdir, self.request_id, answer["status"], ids, self.context.now(), failed)
+        return self.attempt(write)
 
     def attempt(self, write: Callable[[], bool]) -> bool | None:
         """Record a fact; return what the writer returns, `None` if it cannot write."""

@@ -8,9 +8,9 @@ hfstack waits for the scheduler, deletes each server without a host, and replace
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hfstack.cloud.client import in_threads
 from hfstack.cloud.nova import ZONE_UNAVAILABLE
 from hfstack.errors import CloudTrouble, Refusal, explain
 from hfstack.rules import server_record
@@ -53,6 +53,10 @@ class ServerCreator:
         self.context = context
         self.replaced: list[str] = []
         """Ids of the servers that found no host and were replaced by others."""
+        self.warnings: list[str] = []
+        """What HostFactory's log should say, although the request goes on."""
+        self.has_posted = False
+        """Whether a server may exist that only this request's id leads to."""
 
     def create(self, alternatives: Sequence[Documents]) -> list[Created]:
         """Create a server for each name, by the first alternative that finds a host for it; in the order of the names.
@@ -72,13 +76,26 @@ class ServerCreator:
 
     def post_all(self, documents: Documents, names: Sequence[str]) -> list[Created]:
         """Send the POSTs, a few at a time, until this call runs out of time."""
-        with ThreadPoolExecutor(self.context.settings.createConcurrency) as pool:
-            return list(pool.map(lambda name: self.post(name, documents[name]), names))
+        created: dict[str, Created] = {}
+
+        def post(name: str) -> None:
+            created[name] = self.post(name, documents[name])
+
+        problem = in_threads(post, names, self.context.settings.createConcurrency)
+        if problem:
+            self.warn(f"the machines were requested with fewer threads than createConcurrency: {problem}")
+        return [created[name] for name in names]
+
+    def warn(self, warning: str) -> None:
+        """Log a warning, and keep it for the answer."""
+        self.context.log.warning(warning)
+        self.warnings.append(warning)
 
     def post(self, name: str, document: Mapping[str, Any]) -> Created:
         """Send one POST."""
         if self.context.budget.left() <= 0:
             return Created(name, message="it was not requested: the call ran out of time", code="Timeout")
+        self.has_posted = True
         try:
             return Created(name, machine_id=self.nova.create(document))
         except Refusal as refusal:

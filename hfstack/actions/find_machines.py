@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hfstack.cloud.nova import Nova
     from hfstack.rules.server_record import Server
     from hfstack.rules.status import LookedUp
-    from hfstack.store.facts import ReturnRequest
+    from hfstack.store.facts import Returned, ReturnRequest
     from hfstack.store.request_list import RecordedRequest
 
 
@@ -97,10 +97,11 @@ def with_ids(cloud: Cloud, nova: Nova, request: ReturnRequest) -> ReturnRequest:
     Raises `CloudTrouble`, `FactsUnreadable`.
     """
     finder = MachineFinder(cloud, nova)
-    machines = []
-    for machine in request.machines:
-        if not machine.machine_id and not machine.message:
-            resolution = finder.find(MachineReference("", machine.name), {})
-            machine = machine._replace(machine_id=resolution.machine_id, message=resolution.problem)
-        machines.append(machine)
-    return request._replace(machines=tuple(machines))
+
+    def with_id(machine: Returned) -> Returned:
+        if machine.machine_id or machine.message:
+            return machine
+        found = finder.find(MachineReference("", machine.name), {})
+        return machine._replace(machine_id=found.machine_id, message=found.problem)
+
+    return request._replace(machines=tuple(map(with_id, request.machines)))

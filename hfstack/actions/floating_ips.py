@@ -7,11 +7,10 @@ poll or housekeeping tries again; no request fails for that.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from hfstack import states
-from hfstack.cloud.client import in_parallel
+from hfstack.cloud.client import in_parallel, in_threads
 from hfstack.cloud.neutron import fixed_addresses
 from hfstack.cloud.nova import Deletion
 from hfstack.cloud.transport import Unreachable
@@ -32,16 +31,16 @@ def take(cloud: Cloud, network_id: str, names: Sequence[str]) -> dict[str, Refus
     """
     neutron = cloud.neutron()
 
-    def attempt(name: str) -> Refusal | None:
+    refusals: dict[str, Refusal] = {}
+
+    def attempt(name: str) -> None:
         try:
             neutron.take_floating_ip(network_id, describe(cloud, name))
         except Refusal as refusal:
-            return refusal
-        return None
+            refusals[name] = refusal
 
-    with ThreadPoolExecutor(cloud.context.settings.createConcurrency) as pool:
-        refusals = dict(zip(names, pool.map(attempt, names), strict=True))
-    return {name: refusal for name, refusal in refusals.items() if refusal}
+    in_threads(attempt, names, cloud.context.settings.createConcurrency)
+    return refusals
 
 
 def release_refused(cloud: Cloud, names: Sequence[str]) -> None:

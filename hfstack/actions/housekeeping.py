@@ -140,4 +140,6 @@ class Housekeeping:
 def reaped(recorded: RecordedRequest, reason: str) -> RecordedRequest:
     """Return the record of a request after housekeeping has closed it."""
     request = recorded.request
-    return recorded._replace(request=request._replace(reaped=reason)) if isinstance(request, AcquireRequest) else recorded
+    return (
+        recorded._replace(request=request._replace(reaped=reason)) if isinstance(request, AcquireRequest) else recorded
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
 from hfstack._typing import TYPE_CHECKING
@@ -200,12 +201,46 @@ def in_parallel(
             except CloudTrouble as trouble:
                 troubles.append(trouble)
 
-    if len(wanted) < 2:
-        list(map(attempt, wanted))
-    else:
-        # most polls have none or one, and should not load this
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(MAX_PARALLEL) as pool:
-            list(pool.map(attempt, wanted))
+    in_threads(attempt, wanted, MAX_PARALLEL)
     return done, troubles[0] if troubles else None
+
+
+def in_threads(verb: Callable[[str], object], items: Iterable[str], threads: int) -> str:
+    """Do something with each item, exactly once, in at most so many threads, of which this is one.
+
+    Returns why no more threads could be started, "" if all were: then the started ones do all the work. Raises the
+    first error after all are done.
+    """
+    waiting = deque(items)
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        while waiting:
+            try:
+                item = waiting.popleft()
+            except IndexError:
+                return  # another thread has taken the last one
+            try:
+                verb(item)
+            except BaseException as error:  # noqa: BLE001 - it is raised by the caller's thread
+                errors.append(error)
+
+    helpers = []
+    problem = ""
+    for _ in range(min(threads, len(waiting)) - 1):
+        # most polls have none or one item, and should not load this
+        from threading import Thread
+
+        helper = Thread(target=work)
+        try:
+            helper.start()
+        except RuntimeError as error:
+            problem = str(error)
+            break
+        helpers.append(helper)
+    work()
+    for helper in helpers:
+        helper.join()
+    if errors:
+        raise errors[0]
+    return problem

@@ -70,7 +70,7 @@ def held_machines(finder: MachineFinder, reported: Sequence[MachineReference] | 
     """
     log = finder.cloud.context.log
     if reported is None:
-        wanted = [Resolution(one.machine_id, one.name, place=one.place) for one in finder.recorded if not one.failed]
+        wanted = [Resolution(one.machine_id, one.name, recorded=one) for one in finder.recorded if not one.failed]
     else:
         ids = {str(server["id"]): server for server in finder.listed}
         wanted = [finder.find(one, ids) for one in reported]

@@ -1,7 +1,8 @@
 """requestMachines: create machines, and return the request id that HostFactory polls.
 
 Everything that can be checked is checked before anything is created, and the request is recorded before the first POST.
-The results of the POSTs are recorded last.
+The results of the POSTs are recorded last. Once a POST was sent, the answer has the id, whatever happens: without it
+nobody could ask for the servers.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from hfstack.actions.create import Created, ServerCreator
 from hfstack.actions.server_body import Resolved, server_body
 from hfstack.cloud.connection import Cloud
 from hfstack.config import template_file
-from hfstack.errors import Refusal, counted
+from hfstack.errors import FactsUnwritable, Refusal, counted, explain
 from hfstack.rules import server_record
 from hfstack.store.facts import AcquireRequest, Planned
 from hfstack.store.write import write_acquire_asked, write_created
@@ -58,18 +59,34 @@ def run(document: object, name: str, context: Context) -> schema.RequestAnswer:
     ]
     network = resolved[0].floating_network or ""
     request = AcquireRequest(
-        context.now(), context.settings.requestTimeout, tuple(map(Planned, names)), floating_network=network
+        context.now(),
+        context.settings.requestTimeout,
+        tuple(map(Planned, names)),
+        floating_network=network,
+        place=cloud.connection.place(),
     )
     write_acquire_asked(context.environment.workdir, request_id, request, template.templateId)
     creator = ServerCreator(nova, context)
-    created = (
-        create_with_floating_ips(cloud, creator, network, alternatives) if network else creator.create(alternatives)
-    )
-    if any(machine.code == "BadRequest" for machine in created):
-        resolver.names.drop()
-    machines = [Planned(machine.name, machine.machine_id, machine.message) for machine in created]
-    write_created(context.environment.workdir, request_id, machines, creator.replaced)
-    return summed_up(created, context)
+    try:
+        created = (
+            create_with_floating_ips(cloud, creator, network, alternatives) if network else creator.create(alternatives)
+        )
+        if any(machine.code == "BadRequest" for machine in created):
+            resolver.names.drop()
+        machines = [Planned(machine.name, machine.machine_id, machine.message) for machine in created]
+        try:
+            write_created(context.environment.workdir, request_id, machines, creator.replaced)
+        except FactsUnwritable as error:
+            creator.warn(str(error))
+        return summed_up(created, creator.warnings, context)
+    except Refusal:
+        raise
+    except Exception as error:
+        if not creator.has_posted:
+            raise
+        # servers may exist, and only the polls of this id can find and delete them
+        creator.warn(f"not every result is known: {type(error).__name__}: {explain(error)}")
+        return {"message": "; ".join(creator.warnings), "requestId": request_id}
 
 
 def resolve(template: Template, resolver: Resolver) -> list[Resolved]:
@@ -118,8 +135,8 @@ def create_with_floating_ips(
     return [created[name] for name in names]
 
 
-def summed_up(created: Sequence[Created], context: Context) -> schema.RequestAnswer:
-    """Return the answer. Raises `Refusal` if there is nothing to wait for."""
+def summed_up(created: Sequence[Created], warnings: Sequence[str], context: Context) -> schema.RequestAnswer:
+    """Return the answer, with the warnings. Raises `Refusal` if there is nothing to wait for."""
     refused = [Refusal(machine.message, machine.code) for machine in created if machine.code]
     count = len(created)
     machines = counted(count, "machine")
@@ -127,4 +144,4 @@ def summed_up(created: Sequence[Created], context: Context) -> schema.RequestAns
     context.log.info(f"requested {count - len(refused)} of {machines}" + (f"; {message}" if message else ""))
     if len(refused) == count:
         raise Refusal(message, refused[0].code)
-    return {"message": message or f"Requested {machines}", "requestId": context.request_id}
+    return {"message": "; ".join((message or f"Requested {machines}", *warnings)), "requestId": context.request_id}

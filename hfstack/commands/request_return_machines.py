@@ -1,84 +1,93 @@
 """requestReturnMachines: delete machines, and return the request id that HostFactory polls.
 
 The machines are recorded before the first DELETE, because Nova forgets the tags and names of deleted servers. Only
-servers that show our tags are deleted. What cannot be deleted or queried now is left to the polls of the return: they
-check and delete again until the deadline.
+servers that show our tags are deleted, and none whose name and id belong to different machines. What cannot be deleted
+or queried now is left to the polls of the return: they check and delete again until the deadline.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hfstack import inputs
+from hfstack.actions.find_machines import MachineFinder
 from hfstack.actions.floating_ips import release_going
 from hfstack.cloud.connection import Cloud
-from hfstack.errors import counted, explain
+from hfstack.errors import ConfigError, counted, explain
 from hfstack.rules import server_record
 from hfstack.store.facts import Returned, ReturnRequest
 from hfstack.store.write import write_return_asked
 
 if TYPE_CHECKING:
     from hfstack import schema
-    from hfstack.cloud.nova import Nova
     from hfstack.context import Context
+    from hfstack.rules.reference import Resolution
     from hfstack.rules.server_record import Server
+    from hfstack.rules.status import LookedUp
 
 NAME = "requestReturnMachines"
 
 
 def run(document: object, name: str, context: Context) -> schema.RequestAnswer:
-    """Answer HostFactory's document. Raises `InputError`, `ConfigError`, `CloudTrouble` and `FactsUnwritable`."""
+    """Answer HostFactory's document.
+
+    Raises `InputError`, `ConfigError`, `CloudTrouble`, `FactsUnreadable` and `FactsUnwritable`.
+    """
     references = inputs.machines_to_return(document, name)
     cloud = Cloud(context)
     nova = cloud.nova()
-    references = with_ids(references, nova, context.environment.provider)
-    seen, trouble = nova.servers(reference.machine_id for reference in references)
+    place = cloud.connection.place()
+    seen, trouble = nova.servers(reference.machine_id.lower() for reference in references if reference.machine_id)
+    finder = MachineFinder(cloud, nova)
+    found = {one.machine_id or one.name: one for one in (finder.find(reference, seen) for reference in references)}
+    by_name, name_trouble = nova.servers(one.machine_id for one in found.values() if one.machine_id not in seen)
+    seen = {**by_name, **seen}
     now = context.now()
-    machines = tuple(as_recorded(reference, seen.get(reference.machine_id), int(now)) for reference in references)
-    request = ReturnRequest(now, context.settings.returnTimeout, machines)
+    machines = tuple(as_recorded(one, seen.get(one.machine_id), int(now)) for one in found.values())
+    machines = without_others(cloud, machines, found, seen)
+    request = ReturnRequest(now, context.settings.returnTimeout, machines, place=place)
     write_return_asked(context.environment.workdir, context.request_id, request)
-    to_delete = [server_id for server_id, server in seen.items() if may_delete(server, context.environment.provider)]
+    servers = {machine.machine_id: seen.get(machine.machine_id, {}) for machine in machines if not machine.message}
+    to_delete = [server_id for server_id, server in servers.items() if may_delete(server, context.environment.provider)]
     outcomes, delete_trouble = nova.delete_all(to_delete)
-    release_going(cloud, [server for server in seen.values() if server], outcomes)
-    gone = sum(server is None for server in seen.values())
-    left = len(seen) - gone - len(to_delete)
-    message = f"deleting {len(to_delete)} of {counted(len(references), 'machine')}"
+    release_going(cloud, [server for server in servers.values() if server], outcomes)
+    gone = sum(server is None for server in servers.values())
+    left = len(machines) - gone - len(to_delete)
+    message = f"deleting {len(to_delete)} of {counted(len(machines), 'machine')}"
     message += f", {gone} already gone" if gone else ""
-    message += f", {left} locked or not created by hfstack" if left else ""
-    for error in (trouble, delete_trouble):
+    message += f", {left} not touched: getRequestStatus says why" if left else ""
+    for error in dict.fromkeys((trouble or name_trouble, delete_trouble)):
         message += f"; the polls will try the rest again: {explain(error)}" if error else ""
     context.log.info(message)
     return {"message": message, "requestId": context.request_id}
 
 
-def with_ids(references: Sequence[inputs.MachineReference], nova: Nova, provider: str) -> list[inputs.MachineReference]:
-    """Add the ids of machines that HostFactory names only by host name, from our own servers. Raises `CloudTrouble`.
-
-    A name that none of them has becomes its id: Nova will say that it has no such server.
-    """
-    if all(reference.machine_id for reference in references):
-        return list(references)
-    ids = server_record.ids_by_host_name(nova.servers_of(server_record.provider_tag(provider)))
-    return [
-        reference._replace(
-            machine_id=reference.machine_id
-            or ids.get(reference.name)
-            or ids.get(reference.name.split(".")[0])
-            or reference.name
-        )
-        for reference in references
-    ]
-
-
-def as_recorded(reference: inputs.MachineReference, server: Server | None, now: int) -> Returned:
-    """Return the record of a machine, as far as the server is known: Nova will soon forget it."""
+def as_recorded(found: Resolution, server: Server | None, now: int) -> Returned:
+    """Return the record of a machine, as HostFactory was told of it, else as far as the server is known."""
+    ready = found.recorded.ready if found.recorded else None
+    if ready:
+        return Returned(found.machine_id, found.name, ready.private_address, ready.launch_time, found.problem)
     launched = server_record.launch_time(server or {})
-    return Returned(
-        reference.machine_id,
-        reference.name or (server_record.host_name(server) if server else reference.machine_id),
-        server_record.private_address(server or {}),
-        now if launched is None else launched,
+    address = server_record.private_address(server or {})
+    return Returned(found.machine_id, found.name, address, now if launched is None else launched, found.problem)
+
+
+def without_others(
+    cloud: Cloud, machines: Sequence[Returned], found: Mapping[str, Resolution], seen: LookedUp
+) -> tuple[Returned, ...]:
+    """Return the machines; those that were requested in another place are not touched.
+
+    Raises `ConfigError` if all were: the configuration is wrong, and HostFactory asks again.
+    """
+    reasons = {key: "" if seen.get(one.machine_id) else cloud.elsewhere(one.place) for key, one in found.items()}
+    elsewhere = next(filter(None, reasons.values()), "")
+    if elsewhere:
+        cloud.context.log.warning(elsewhere)
+    if all(reasons.values()):
+        raise ConfigError(elsewhere)
+    return tuple(
+        machine._replace(message=machine.message or reasons[machine.machine_id or machine.name]) for machine in machines
     )
 
 

@@ -83,9 +83,7 @@ def why_unpolled(request: AcquireRequest, now: float, patience: Patience) -> str
         return ""
     if request.created_at is None:
         unfinished = now - request.recorded_at > patience.unfinished
-        return (
-            "the requestMachines call never finished, so HostFactory does not know this server" if unfinished else ""
-        )
+        return "the requestMachines call never finished, so HostFactory does not know this server" if unfinished else ""
     late = now - request.created_at > patience.unpolled
     return f"HostFactory has not polled its request within {patience.unpolled:.0f} s" if late else ""
 

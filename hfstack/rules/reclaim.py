@@ -26,7 +26,7 @@ class HeldMachine(NamedTuple):
 
 
 def all_vanished(held: Collection[HeldMachine], seen: LookedUp) -> bool:
-    """Tell whether several machines are gone and none is left: more likely, hfstack does not look at the right cloud."""
+    """Tell whether several machines are gone and none is left: hfstack may be looking at the wrong cloud."""
     return len(held) > 1 and all(seen.get(machine.machine_id, {}) is GONE for machine in held)
 
 

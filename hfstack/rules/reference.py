@@ -12,13 +12,13 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from hfstack.rules import server_record
-from hfstack.store.facts import AcquireRequest, ReturnRequest
+from hfstack.store.facts import AcquireRequest, Place, Ready, ReturnRequest
 
 if TYPE_CHECKING:
     from hfstack.inputs import MachineReference
     from hfstack.rules.server_record import Server
-    from hfstack.store.facts import Place
     from hfstack.store.request_list import RecordedRequest
+
 
 class RecordedMachine(NamedTuple):
     """A machine on record."""
@@ -31,6 +31,8 @@ class RecordedMachine(NamedTuple):
     failed: bool
     """Whether HostFactory was told that the machine failed."""
     place: Place | None
+    ready: Ready | None
+    """What HostFactory was told when the machine was usable for the first time; `None` if it was not."""
 
 
 class Resolution(NamedTuple):
@@ -42,8 +44,13 @@ class Resolution(NamedTuple):
     """As HostFactory was told it first, else as HostFactory gives it."""
     problem: str = ""
     """Why nothing must be done to the machine; "" if it may be."""
-    place: Place | None = None
-    """Where the machine was requested; `None` if that is not on record."""
+    recorded: RecordedMachine | None = None
+    """`None` if hfstack has no record of the machine."""
+
+    @property
+    def place(self) -> Place | None:
+        """Where the machine was requested; `None` if that is not on record."""
+        return self.recorded.place if self.recorded else None
 
 
 class Names:
@@ -61,7 +68,7 @@ class Names:
         """Return the ids of the machines that have the name: exactly, else with or without a domain."""
         lower = name.lower()
         label, dot, _ = lower.partition(".")
-        return list(self.full.get(lower) or (self.full if dot else self.short).get(label, ()))
+        return list(self.full.get(lower) or (self.full if dot else self.short).get(label) or ())
 
 
 def recorded_machines(requests: Iterable[RecordedRequest]) -> list[RecordedMachine]:
@@ -71,12 +78,13 @@ def recorded_machines(requests: Iterable[RecordedRequest]) -> list[RecordedMachi
         request = recorded.request
         if isinstance(request, AcquireRequest):
             failed = {failure.machine_id for failure in request.failed}
-            told = {ready.machine_id: ready.name for ready in request.ready}
+            told = {ready.machine_id: ready for ready in request.ready}
             for planned in request.machines:
-                name = told.get(planned.machine_id) or server_record.sanitized(planned.name)
+                ready = told.get(planned.machine_id)
+                name = ready.name if ready else server_record.sanitized(planned.name)
                 names = frozenset({name, planned.name, server_record.sanitized(planned.name)})
                 is_failed = planned.machine_id in failed
-                machines.append(RecordedMachine(planned.machine_id, name, names, is_failed, request.place))
+                machines.append(RecordedMachine(planned.machine_id, name, names, is_failed, request.place, ready))
     return [machine for machine in machines if machine.machine_id]
 
 
@@ -123,19 +131,16 @@ def resolve(
         return without_id(reference, recorded, levels)
     known = next((machine for machine in recorded if machine.machine_id == machine_id), None)
     told = known.name if known else server_record.host_name(server) if server else name or machine_id
-    place = known.place if known else None
     own = Names((machine_id, own) for own in [*(known.names if known else ()), *names_shown(server or {})])
     others = [] if not name or own.find(name) else [other for other in found(name, levels) if other != machine_id]
     if others:
         problem = f"the name {name} belongs to {' and '.join(others)}, not to the machineId {machine_id}"
-        return Resolution(machine_id, name, f"{problem}: hfstack touches neither", place)
+        return Resolution(machine_id, name, f"{problem}: hfstack touches neither", known)
     # a name that nothing has is out of date
-    return Resolution(machine_id, told, place=place)
+    return Resolution(machine_id, told, recorded=known)
 
 
-def without_id(
-    reference: MachineReference, recorded: Sequence[RecordedMachine], levels: Iterable[Names]
-) -> Resolution:
+def without_id(reference: MachineReference, recorded: Sequence[RecordedMachine], levels: Iterable[Names]) -> Resolution:
     """Return the machine that a reference without an id of Nova's means."""
     given, name = reference.machine_id, reference.name or reference.machine_id
     ids = found(name, levels)
@@ -147,7 +152,7 @@ def without_id(
     if not ids:
         return Resolution(given, name)
     known = next((machine for machine in recorded if machine.machine_id == ids[0]), None)
-    return Resolution(ids[0], known.name if known else name, place=known.place if known else None)
+    return Resolution(ids[0], known.name if known else name, recorded=known)
 
 
 def found(name: str, levels: Iterable[Names]) -> list[str]:

@@ -106,7 +106,7 @@ def is_of(request_id: str, record: Server, provider: str) -> bool:
 
 
 def is_foreign(record: Server, provider: str) -> bool:
-    """Tell a live server that this provider instance did not create. A record without tags (cell down) proves nothing."""
+    """Tell a server that this provider instance did not create. A record without tags (cell down) proves nothing."""
     return isinstance(record.get("tags"), list) and not is_ours(record, provider)
 
 

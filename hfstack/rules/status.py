@@ -50,11 +50,11 @@ class Terms(NamedTuple):
     overdue: bool
     floating_ip_trouble: Mapping[str, str]
     """By server id: why its floating IP could not be attached."""
-    ready: Mapping[str, Ready]
+    ready: Mapping[str, Ready] = {}
     """By server id: what HostFactory was told of the machine when it was usable for the first time."""
-    newborn: bool
+    newborn: bool = False
     """Whether Nova may not know the servers yet."""
-    reaped: str
+    reaped: str = ""
     """Why housekeeping deletes the machines; "" if it does not."""
 
 
@@ -114,7 +114,7 @@ def acquire_terms(
     created = [server_record.epoch(server.get("created")) for server in servers]
     oldest = min((time for time in created if time is not None), default=float("inf"))
     overdue = now >= oldest + rules.request_timeout
-    return Terms(rules.networks, 0, rules.request_timeout, overdue, trouble, {}, newborn=False, reaped="")
+    return Terms(rules.networks, 0, rules.request_timeout, overdue, trouble)
 
 
 def take(unmatched: dict[str, Server], planned: Planned) -> Server | None:

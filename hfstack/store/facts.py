@@ -21,10 +21,10 @@
                                    gone-<machineId>.json   {"machineId", "gone", "how"}: proof that it is gone
                                    ended.json
 
-`asked`, `polled`, `ended` and `gone` are seconds since 1970 by the clock of the host that wrote them, for people to read;
-deadlines count from the files' own times, by the clock of the file system. Timeouts are seconds. `names` are the planned
-server names, one per machine. A missing folder means that nothing was recorded. A file that exists and cannot be read proves
-nothing: the caller must not conclude anything from it. `write.py` writes the files.
+`asked`, `polled`, `ended` and `gone` are seconds since 1970 by the clock of the host that wrote them, for people to
+read; deadlines count from the files' own times, by the clock of the file system. Timeouts are seconds. `names` are the
+planned server names, one per machine. A missing folder means that nothing was recorded. A file that exists and cannot
+be read proves nothing: the caller must not conclude anything from it. `write.py` writes the files.
 """
 
 from __future__ import annotations
@@ -149,9 +149,10 @@ def load_acquire(workdir: str, request_id: str) -> AcquireRequest | None:
     asked = read(folder, "asked.json") if folder else None
     if folder is None or asked is None:
         return None
-    created = read(folder, "created.json") or {}
+    created = read(folder, "created.json")
+    created = {"machines": []} if created is None else created
     try:
-        answers = {machine.name: machine for machine in map(planned, check(created.get("machines", []), list))}
+        answers = {machine.name: machine for machine in map(planned, created["machines"])}
         names = [check(name, str) for name in check(asked["names"], list)]
         recorded = list_facts(folder)
         polled = (read(folder, "polled.json") or {}) if "polled.json" in recorded else {}
@@ -192,7 +193,7 @@ def load_return(workdir: str, request_id: str) -> ReturnRequest | None:
     try:
         machines = tuple(
             Returned(
-                text(entry, "machineId") if text(entry, "name") else machine_id(entry),
+                "" if entry.get("machineId") == "" and text(entry, "name") else machine_id(entry),
                 text(entry, "name"),
                 text(entry, "privateIpAddress"),
                 int(entry.get("launchtime", asked["asked"])),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 
 from hfstack.errors import FactsUnreadable
@@ -18,7 +18,7 @@ from hfstack.store.facts import file_system_time, load_ids, read, recorded_at
 NAME = ".vanished.json"
 
 
-def seconds_since_first(workdir: str, machine_ids: Set[str]) -> float | None:
+def seconds_since_first(workdir: str, machine_ids: AbstractSet[str]) -> float | None:
     """Return how long ago these machines were first missing, `None` if only now, which is then recorded.
 
     Raises `FactsUnreadable`, also if it cannot be recorded: without a first look there is no second.

@@ -104,10 +104,20 @@ def write_gone(workdir: str, request_id: str, machine_id: str, how: str, now: fl
 
 
 def write_ended(
-    workdir: str, request_id: str, status: str, machine_ids: Iterable[str], failed: Iterable[str], now: float
+    workdir: str,
+    request_id: str,
+    status: str,
+    machine_ids: Iterable[str],
+    now: float,
+    failed: Iterable[str] | None = None,
 ) -> bool:
-    """Record that HostFactory was told that a request is complete, with which machines, and the keys of its failures."""
-    fact = {"ended": now, "status": status, "machineIds": list(machine_ids), "failed": list(failed)}
+    """Record that HostFactory was told that a request is complete, and with which machines.
+
+    `failed` are the keys of the failures of a request for machines: one that is recorded later does not count.
+    """
+    fact: dict[str, object] = {"ended": now, "status": status, "machineIds": list(machine_ids)}
+    if failed is not None:
+        fact["failed"] = list(failed)
     return record(workdir, request_id, "ended.json", fact)
 
 

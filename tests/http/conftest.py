@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import re
+import time
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -204,11 +205,20 @@ class Site(NamedTuple):
         (self.conf / "bankprov_config.json").write_text(json.dumps(settings), "utf-8")
 
     def record(self, request_id: str, **facts: object) -> None:
-        """Record facts of a request."""
+        """Record facts of a request, in files as old as `asked` says."""
         folder = self.work / "requests" / request_id
         folder.mkdir(parents=True)
+        asked: Any = facts.get("asked")
+        requested_at = asked.get("asked") if isinstance(asked, dict) else None
+        age = NOW - requested_at if isinstance(requested_at, int | float) else 0
         for name, fact in facts.items():
             (folder / f"{name}.json").write_text(json.dumps(fact), "utf-8")
+            self.age(folder / f"{name}.json", age)
+
+    def age(self, path: Path, seconds: float) -> None:
+        """Make a file some seconds old: its own time counts, by the clock of the file system."""
+        then = time.time() - seconds
+        os.utime(path, (then, then))
 
     def facts(self, request_id: str) -> dict[str, Any]:
         """Return the facts of a request."""

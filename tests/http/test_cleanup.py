@@ -80,6 +80,7 @@ def test_a_machine_that_failed_is_recorded_deleted_and_stays_failed(ask: Ask, si
         "ended": NOW,
         "status": "complete_with_error",
         "machineIds": [server_id(1), server_id(2)],
+        "failed": [ONE],
     }
     assert ask(REQUEST) == last
     assert cloud.deletes() == [server_id(1)]
@@ -119,7 +120,7 @@ def test_after_the_end_nothing_is_deleted(ask: Ask, site: Site, cloud: Cloud) ->
     record_plan(site)
     cloud.servers = [server(1, tags=OURS), server(2, tags=OURS)]
     assert ask(REQUEST)["status"] == "complete"
-    assert new_facts(site, REQUEST)["ended.json"] == ENDED
+    assert new_facts(site, REQUEST)["ended.json"] == {**ENDED, "failed": []}
     cloud.servers = [server(1, tags=OURS, status="SHUTOFF"), failed(2, tags=OURS)]
     assert ask(REQUEST)["status"] == "complete_with_error"
     assert cloud.deletes() == []

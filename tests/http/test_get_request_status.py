@@ -17,6 +17,7 @@ from tests.unit.records import (
     CREATED_AT,
     REQUEST,
     RETURN,
+    TAG,
     V4,
     building,
     deleted,
@@ -43,6 +44,8 @@ LEAVING = {
         {"machineId": server_id(2), "name": "hf-33e9ed03-2", "privateIpAddress": "10.0.0.8", "launchtime": 8},
     ],
 }
+
+OURS = ["hostfactory", "hfp:bank", TAG]
 
 # What is sent
 
@@ -88,7 +91,7 @@ def test_an_id_that_openstack_would_not_take_is_not_sent_as_one(ask: Ask, cloud:
 
 def test_a_return_of_several_machines_asks_for_the_changes_first(ask: Ask, site: Site, cloud: Cloud) -> None:
     site.record(RETURN, asked=LEAVING)
-    cloud.servers = [deleted(1), server(2, task="deleting")]
+    cloud.servers = [deleted(1), server(2, task="deleting", tags=OURS)]
     found = ask(RETURN)
     assert [one["result"] for one in found["machines"]] == ["succeed", "executing"]
     assert cloud.paths() == ["/v2.1/servers/detail"]
@@ -116,7 +119,7 @@ def test_of_all_changes_only_the_returns_own_machines_count(ask: Ask, site: Site
 
 
 def test_an_unlisted_machine_that_nova_does_not_know_failed(ask: Ask, site: Site, cloud: Cloud) -> None:
-    site.record(REQUEST, **PLANNED)
+    site.record(REQUEST, **{**PLANNED, "asked": {**PLANNED["asked"], "asked": NOW - 120}})
     cloud.servers = [server(1)]
     found = ask(REQUEST)
     assert found["status"] == "complete_with_error"
@@ -143,7 +146,7 @@ def test_a_returned_machine_that_cannot_be_asked_for_is_executing(ask: Ask, site
 
 def test_a_return_without_trouble_has_no_message(ask: Ask, site: Site, cloud: Cloud) -> None:
     site.record(RETURN, asked=LEAVING)
-    cloud.servers = [deleted(1), server(2)]
+    cloud.servers = [deleted(1), server(2, tags=OURS)]
     found = ask(RETURN)
     assert (found["status"], found["message"]) == ("running", "")
 
@@ -187,7 +190,7 @@ def test_no_request_is_no_question(ask: Ask, cloud: Cloud) -> None:
 def test_requests_are_answered_in_order_each_on_its_own(ask: Ask, site: Site, cloud: Cloud) -> None:
     site.record("req-broken", asked={})
     site.record(RETURN, asked=LEAVING)
-    cloud.servers = [server(1), building(3, tags=["hf:req-other"])]
+    cloud.servers = [server(1, tags=OURS), building(3, tags=["hf:req-other"])]
     found = ask("räq", REQUEST, "req-broken", "req-nobody", "req-other", RETURN)
     assert [(one["requestId"], one["status"]) for one in found] == [
         ("räq", "complete_with_error"),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from hfstack.commands import get_return_requests
 from hfstack.rules.leftovers import DAY
+from hfstack.store import request_list
 from tests.http.conftest import NOW, Call, Cloud, Site, answer
 from tests.unit.records import CREATED_AT, REQUEST, RETURN, TAG, server, server_id
 
@@ -33,9 +34,9 @@ def record_request(site: Site, age: float = 60, **more: Any) -> None:
     site.record(REQUEST, **{"asked": asked, "created": {"machines": created}, **more})
 
 
-def record_return(site: Site, *numbers: int) -> None:
+def record_return(site: Site, *numbers: int, **more: Any) -> None:
     machines = [{"machineId": server_id(number), "name": ONE} for number in numbers]
-    site.record(RETURN, asked={"asked": CREATED_AT, "returnTimeout": 1800, "machines": machines})
+    site.record(RETURN, asked={"asked": CREATED_AT, "returnTimeout": 1800, "machines": machines}, **more)
 
 
 def test_one_list_and_the_missing_by_id(reclaim: Reclaim, site: Site, cloud: Cloud) -> None:
@@ -55,7 +56,10 @@ def test_one_list_and_the_missing_by_id(reclaim: Reclaim, site: Site, cloud: Clo
         pytest.param([{"name": ONE}, {"name": TWO}], [server_id(2)], id="names"),
         pytest.param({"name": "w2", "machineId": server_id(2)}, [server_id(2)], id="an object"),
         pytest.param([{"name": "other", "machineId": "other-id"}], ["other-id"], id="no record of it"),
-        pytest.param([{"name": "nobody"}], [], id="unknown name"),
+        pytest.param([{"name": "nobody"}], ["nobody"], id="a name that nothing has"),
+        pytest.param([{"name": "HF-33E9ED03-2.bank.test"}], [server_id(2)], id="other case, with a domain"),
+        pytest.param([{"name": ONE, "machineId": server_id(2)}], [], id="the name of one and the id of the other"),
+        pytest.param([{"name": TWO}, {"machineId": server_id(2)}], [server_id(2)], id="named twice"),
         pytest.param([], [], id="none"),
     ],
 )
@@ -102,17 +106,15 @@ def test_a_down_cell_proves_nothing(reclaim: Reclaim, site: Site, cloud: Cloud) 
     assert reclaim() == NOTHING
 
 
-def test_an_unreadable_return_reports_nothing_and_an_unreadable_request_only_itself(
-    reclaim: Reclaim, site: Site, cloud: Cloud
+@pytest.mark.parametrize("damaged", [f"req-{uuid.uuid4()}", f"ret-{uuid.uuid4()}"])
+def test_what_is_damaged_concerns_only_its_own_machines(
+    reclaim: Reclaim, site: Site, cloud: Cloud, damaged: str
 ) -> None:
-    site.record("req-broken", asked={"asked": "yesterday"})
+    site.record(damaged, asked={"asked": "yesterday"})
     record_request(site, polled={})
-    cloud.servers = [server(1, tags=OURS), server(2, tags=OURS)]
-    assert reclaim() == NOTHING
-    assert "req-broken is skipped: the facts in" in site.logged()
-    site.record(RETURN, asked={"asked": NOW})
-    found = reclaim(code=1)
-    assert (found["requests"], RETURN in found["message"]) == ([], True)
+    cloud.servers = [server(1, tags=OURS)]
+    assert [one["machineId"] for one in reclaim()["requests"]] == [server_id(2)]
+    assert f"{damaged} is skipped: the facts in" in site.logged()
 
 
 def test_a_record_that_another_process_removes_meanwhile_is_history(
@@ -120,7 +122,7 @@ def test_a_record_that_another_process_removes_meanwhile_is_history(
 ) -> None:
     record_request(site, polled={})
     cloud.servers = [server(1, tags=OURS), server(2, tags=OURS)]
-    monkeypatch.setattr(get_return_requests, "recorded_request_ids", lambda _: [REQUEST, "req-gone", RETURN])
+    monkeypatch.setattr(request_list, "recorded_request_ids", lambda _: [REQUEST, "req-gone", RETURN])
     assert reclaim() == NOTHING
     assert "gone" not in site.logged()
 
@@ -129,7 +131,7 @@ def test_a_work_directory_that_is_not_there_reports_nothing(reclaim: Reclaim, si
     assert reclaim()["requests"] == []
     site.work.rmdir()
     assert reclaim(code=1)["requests"] == []
-    assert len(cloud.paths()) == 1
+    assert cloud.paths() == ["/v2.1/servers/detail"] * 2
 
 
 def test_malformed_input_is_refused_before_anything_is_sent(reclaim: Reclaim, cloud: Cloud) -> None:
@@ -182,7 +184,7 @@ def test_what_cannot_be_recorded_is_not_deleted(
     monkeypatch.setattr(os, "fsync", full)
     assert reclaim() == NOTHING
     assert cloud.deletes() == []
-    assert f"cannot record {site.work / 'requests' / REQUEST / f'failed-{ONE}.json'}" in site.logged()
+    assert f"cannot record {site.work / 'requests' / REQUEST / 'polled.json'}" in site.logged()
 
 
 def test_the_delete_of_a_failed_machine_is_repeated_after_the_end(reclaim: Reclaim, site: Site, cloud: Cloud) -> None:
@@ -196,14 +198,18 @@ def test_the_delete_of_a_failed_machine_is_repeated_after_the_end(reclaim: Recla
 def age(site: Site, request_id: str, days: float) -> None:
     """Make the facts of a request old."""
     for path in (site.work / "requests" / request_id).iterdir():
-        os.utime(path, (NOW - days * DAY,) * 2)
+        site.age(path, days * DAY)
+
+
+NEW, SMALL = "req-4ae9dd8c-6c1c-4d11-9f5c-1f6b4e3f6a01", "req-4ae9dd8c-6c1c-4d11-9f5c-1f6b4e3f6a02"
 
 
 def test_history_goes(reclaim: Reclaim, site: Site, cloud: Cloud) -> None:
     record_request(site, polled={}, ended={})
-    site.record("req-new", asked={"asked": NOW, "names": [], "requestTimeout": 1})
+    record_return(site, 1, 2, ended={})
+    site.record(NEW, asked={"asked": NOW, "names": [], "requestTimeout": 1}, polled={}, ended={})
     (site.work / "requests" / "notes").mkdir()
-    for request_id, days in ((REQUEST, 90.1), ("req-new", 89.9)):
+    for request_id, days in ((REQUEST, 90.1), (RETURN, 90.1), (NEW, 89.9)):
         age(site, request_id, days)
     cloud.servers = [{"id": "x", "name": "x", "status": "UNKNOWN", "tags": []}]
     reclaim()
@@ -213,24 +219,24 @@ def test_history_goes(reclaim: Reclaim, site: Site, cloud: Cloud) -> None:
     assert (site.work / "requests" / REQUEST).exists(), "a server of it is there"
     cloud.servers = []
     reclaim()
-    assert sorted(path.name for path in (site.work / "requests").iterdir()) == ["notes", "req-new"]
+    assert sorted(path.name for path in (site.work / "requests").iterdir()) == ["notes", NEW]
     assert f"{REQUEST}: its record is older than historyDays and was removed" in site.logged()
 
 
 def test_a_record_that_cannot_be_removed_is_a_warning(reclaim: Reclaim, site: Site, cloud: Cloud) -> None:
-    record_request(site, polled={})
+    record_request(site, polled={}, ended={})
+    record_return(site, 1, 2, ended={})
     (site.work / "requests" / REQUEST / "notes").mkdir()
-    site.record("req-small", asked={"asked": CREATED_AT, "names": [], "requestTimeout": 1})
-    for request_id in (REQUEST, "req-small"):
+    site.record(SMALL, asked={"asked": CREATED_AT, "names": [], "requestTimeout": 1}, polled={}, ended={})
+    for request_id in (REQUEST, SMALL):
         age(site, request_id, 91)
-    cloud.servers = []
-    assert len(reclaim()["requests"]) == 2
+    assert reclaim()["requests"] == []
     assert f"WARNING - cannot remove {site.work / 'requests' / REQUEST}: " in site.logged()
-    assert not (site.work / "requests" / "req-small").exists()
+    assert not (site.work / "requests" / SMALL).exists()
 
 
 def test_without_knowing_of_the_cells_nothing_is_removed(reclaim: Reclaim, site: Site, cloud: Cloud) -> None:
-    site.record(REQUEST, asked={"asked": CREATED_AT, "names": [], "requestTimeout": 1})
+    site.record(REQUEST, asked={"asked": CREATED_AT, "names": [], "requestTimeout": 1}, polled={}, ended={})
     age(site, REQUEST, 91)
     none = answer(200, {"servers": []}, OpenStack_API_Version="compute 2.79")
     cloud.faults = [none, answer(500, {"computeFault": {"message": "no database"}})]

@@ -56,7 +56,13 @@ POLL = {
     "hfstack.environment",
 }
 
-RECORDING = {"hfstack.actions", "hfstack.actions.cleanup", "hfstack.rules.deletion", "hfstack.store.write"}
+RECORDING = {
+    "hfstack.actions",
+    "hfstack.actions.cleanup",
+    "hfstack.actions.record",
+    "hfstack.rules.deletion",
+    "hfstack.store.write",
+}
 """What a poll loads that may have something to record or to delete."""
 
 HEAVY = {
@@ -177,8 +183,8 @@ def returned(one: Polled, ids: list[str]) -> str:
     return str(document["requestId"])
 
 
-def machines(ids: list[str]) -> dict[str, Any]:
-    return {"machines": [{"machineId": one, "name": f"hf-polled-{number}"} for number, one in enumerate(ids, 1)]}
+def machines(ids: list[str], number: int = 1) -> dict[str, Any]:
+    return {"machines": [{"machineId": one, "name": f"hf-polled-{number}"} for number, one in enumerate(ids, number)]}
 
 
 def asked(one: Polled, command: str, document: object) -> list[str]:
@@ -249,7 +255,7 @@ def test_request_return_machines_looks_at_each_machine_and_deletes_it(request_: 
         SHOW + first,
         f"nova DELETE /v2.1/servers/{first}",
     ]
-    assert asked(request_, "requestReturnMachines", machines([second])) == [
+    assert asked(request_, "requestReturnMachines", machines([second], number=2)) == [
         SHOW + second,
         f"nova DELETE /v2.1/servers/{second}",
     ]

@@ -67,10 +67,18 @@ class Site:
         (self.confdir / "clouds.yaml").write_text(yaml.safe_dump(self.clouds), encoding="utf-8")
 
     def record(self, request_id: str, fact: str, **content: object) -> None:
-        """Record a fact, as the commands that start requests do."""
+        """Record a fact, as the commands that start requests do, in a file as old as `asked` says."""
         folder = self.workdir / "requests" / request_id
         folder.mkdir(parents=True, exist_ok=True)
         (folder / fact).write_text(json.dumps(content), encoding="utf-8")
+        then = float(str(content.get("asked", time.time())))
+        os.utime(folder / fact, (then, then))
+
+    def age(self, request_id: str, seconds: float) -> None:
+        """Make the facts of a request older."""
+        for path in (self.workdir / "requests" / request_id).iterdir():
+            then = path.stat().st_mtime - seconds
+            os.utime(path, (then, then))
 
     def record_acquire(self, request_id: str, names: list[str], ids: list[str] | None = None, age: float = 0) -> None:
         """Record a request for machines, and what its POSTs answered."""

@@ -31,7 +31,7 @@ SOON = CREATED_AT + 60
 LATE = CREATED_AT + 1800
 OURS = ["hostfactory", "hfp:bank", TAG]
 PLAN = (Planned("hf-33e9ed03-1", server_id(1)), Planned("hf-33e9ed03-2", server_id(2)))
-ASKED = AcquireRequest(CREATED_AT, 1800, PLAN)
+ASKED = AcquireRequest(CREATED_AT, 1800, PLAN, recorded_at=CREATED_AT)
 
 EVERY_TASK = sorted(states.DELETING or ()) + sorted(states.COMING_BACK or ()) + sorted(states.LEAVING or ())  # type: ignore[type-var]
 
@@ -126,7 +126,9 @@ def test_a_server_that_was_not_planned_but_is_ours_is_deleted_too() -> None:
 
 
 def test_a_server_of_an_unclear_post_is_called_by_its_planned_name() -> None:
-    (found,) = doomed(AcquireRequest(CREATED_AT, 1800, (Planned("hf-33e9ed03-1"),)), failed(1, tags=OURS))
+    (found,) = doomed(
+        AcquireRequest(CREATED_AT, 1800, (Planned("hf-33e9ed03-1"),), recorded_at=CREATED_AT), failed(1, tags=OURS)
+    )
     assert found.key == "hf-33e9ed03-1"
 
 
@@ -136,7 +138,7 @@ def test_a_planned_name_that_cannot_name_a_file_is_replaced_by_the_id() -> None:
 
 
 def test_two_servers_of_one_name_are_distinguished() -> None:
-    asked = AcquireRequest(CREATED_AT, 1800, (Planned("hf-1"),))
+    asked = AcquireRequest(CREATED_AT, 1800, (Planned("hf-1"),), recorded_at=CREATED_AT)
     found = doomed(asked, failed(1, name="hf-1", tags=OURS), failed(2, name="hf-1", tags=OURS))
     assert [(one.key, one.machine_id) for one in found] == [
         ("hf-1", server_id(1)),
@@ -196,7 +198,9 @@ def test_a_server_that_found_no_host_goes_and_is_no_machine(
 def returned(*records: Server | None, now: float = SOON, ended: bool = False) -> list[str]:
     machines = tuple(Returned(server_id(n), f"hf-{n}", "10.0.0.7", CREATED_AT) for n in range(1, len(records) + 1))
     seen = {one.machine_id: record for one, record in zip(machines, records, strict=True)}
-    return deletion.of_return("bank", ReturnRequest(CREATED_AT, 1800, machines, ended=ended), seen, now)
+    return deletion.of_return(
+        "bank", ReturnRequest(CREATED_AT, 1800, machines, ended=ended, recorded_at=CREATED_AT), seen, now
+    )
 
 
 @pytest.mark.parametrize("task", [None, *EVERY_TASK])

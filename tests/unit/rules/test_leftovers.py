@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from hfstack.rules import leftovers
 from hfstack.rules.floating_ip import FloatingIP
-from hfstack.rules.leftovers import DAY, Leftover, Owner, Patience
+from hfstack.rules.leftovers import DAY, Clocks, Leftover, Owner, Patience, Unpolled
 from hfstack.rules.server_record import Server
 from hfstack.store.facts import AcquireRequest, Failed, Planned, Returned, ReturnRequest
 from hfstack.store.request_list import RecordedRequest
@@ -36,22 +37,28 @@ UNFINISHED = "the requestMachines call never finished, so HostFactory does not k
 
 def acquire(**changes: Any) -> AcquireRequest:
     """Return a request for one machine; its POST was answered."""
-    return AcquireRequest(CREATED_AT, 1800, (Planned(NAME, server_id(1)),))._replace(**changes)
+    known = AcquireRequest(
+        CREATED_AT, 1800, (Planned(NAME, server_id(1)),), recorded_at=CREATED_AT, created_at=CREATED_AT
+    )
+    return known._replace(**changes)
 
 
 def stored(asked: AcquireRequest | ReturnRequest | None, request_id: str = REQUEST, **changes: Any) -> RecordedRequest:
-    return RecordedRequest(request_id, asked, created=True, answered_ids=None, last_recorded_at=CREATED_AT)._replace(
-        **changes
-    )
+    return RecordedRequest(request_id, asked, last_recorded_at=CREATED_AT)._replace(**changes)
 
 
 def returned(*numbers: int) -> ReturnRequest:
     return ReturnRequest(CREATED_AT, 1800, tuple(Returned(server_id(number), NAME, "", 0) for number in numbers))
 
 
-def reasons(*folders: RecordedRequest, listed: list[Server] | None = None, now: float = LATE) -> list[str]:
+def unpolled(*folders: RecordedRequest, listed: Sequence[Server] = (), clocks: Clocks) -> list[Unpolled]:
+    """Return the requests that housekeeping closes, or would if nothing contradicted it."""
+    return leftovers.unpolled(folders, listed, "bank", clocks, PATIENCE)
+
+
+def reasons(*folders: RecordedRequest, listed: list[Server] | None = None) -> list[str]:
     servers = [server(tags=OURS)] if listed is None else listed
-    return [one.reason for one in leftovers.leftovers(folders, servers, "bank", now, PATIENCE)]
+    return [one.reason for one in leftovers.leftovers(folders, servers, "bank")]
 
 
 # Servers
@@ -62,19 +69,55 @@ def reasons(*folders: RecordedRequest, listed: list[Server] | None = None, now: 
     [
         pytest.param(stored(acquire()), 3601, [UNHEARD], id="never polled"),
         pytest.param(stored(acquire()), 3600, [], id="not polled yet"),
+        pytest.param(stored(acquire(created_at=CREATED_AT + 10)), 3610, [], id="counted from Nova's answers"),
         pytest.param(stored(acquire(polled=True)), 9999, [], id="polled"),
-        pytest.param(stored(acquire(), created=False), 601, [UNFINISHED], id="unfinished"),
-        pytest.param(stored(acquire(), created=False), 600, [], id="may be running"),
-        pytest.param(stored(acquire(polled=True), created=False), 9999, [], id="unfinished, but polled"),
+        pytest.param(stored(acquire(created_at=None)), 601, [UNFINISHED], id="unfinished"),
+        pytest.param(stored(acquire(created_at=None)), 600, [], id="may be running"),
+        pytest.param(stored(acquire(polled=True, created_at=None)), 9999, [], id="unfinished, but polled"),
         pytest.param(stored(acquire(ended=True)), 9999, [], id="ended"),
-        pytest.param(stored(acquire(ended=True, failed=(FAILURE,))), 1, ["not ready in time"], id="failed"),
-        pytest.param(stored(acquire(polled=True, failed=(FAILURE,))), 9999, [], id="failed, the polls delete it"),
+        pytest.param(stored(acquire(polled=True, reaped=UNHEARD)), 9999, [], id="closed before"),
+        pytest.param(stored(acquire()), -9999, [], id="recorded in the future"),
         pytest.param(stored(None), 9999, [], id="nothing recorded"),
         pytest.param(stored(returned(1), RETURN), 9999, [], id="a return"),
     ],
 )
-def test_which_requests_leave_servers_behind(one: RecordedRequest, age: int, found: list[str]) -> None:
-    assert reasons(one, now=CREATED_AT + age) == found
+def test_which_requests_hostfactory_never_learned_of(one: RecordedRequest, age: int, found: list[str]) -> None:
+    closed = unpolled(one, clocks=Clocks(CREATED_AT + age, CREATED_AT))
+    assert closed == [Unpolled(REQUEST, reason) for reason in found]
+
+
+@pytest.mark.parametrize(
+    ("changes", "age", "contradicts"),
+    [
+        pytest.param({}, 7200, "", id="as old as it may be"),
+        pytest.param({}, 7201, "should have been deleted long ago, if HostFactory did not use it", id="too old"),
+        pytest.param({"tags": [*OURS, "hf-ended"]}, 1, "carries the tag hf-ended: HostFactory uses it", id="ended"),
+        pytest.param({"tags": ["hostfactory", "hfp:other", TAG]}, 9999, "", id="not our server"),
+        pytest.param({"tags": ["hostfactory", "hfp:bank", "hf:req-other"]}, 9999, "", id="another request's"),
+        pytest.param({"created": None}, 9999, "", id="no date"),
+    ],
+)
+def test_a_server_shows_that_the_records_are_wrong(changes: dict[str, Any], age: int, contradicts: str) -> None:
+    one = server(**{"tags": OURS, **changes})
+    (found,) = unpolled(stored(acquire()), listed=[one], clocks=Clocks(LATE, CREATED_AT + age))
+    assert found.contradiction == (f"{server_id(1)} {contradicts}" if contradicts else "")
+
+
+@pytest.mark.parametrize(
+    ("one", "found"),
+    [
+        pytest.param(stored(acquire(polled=True, reaped=UNHEARD)), [UNHEARD], id="closed"),
+        pytest.param(stored(acquire(polled=True, reaped=UNHEARD, ended=True)), [UNHEARD], id="closed, and told so"),
+        pytest.param(stored(acquire()), [], id="open"),
+        pytest.param(stored(acquire(ended=True)), [], id="ended"),
+        pytest.param(stored(acquire(ended=True, failed=(FAILURE,))), ["not ready in time"], id="failed"),
+        pytest.param(stored(acquire(polled=True, failed=(FAILURE,))), [], id="failed, the polls delete it"),
+        pytest.param(stored(None), [], id="nothing recorded"),
+        pytest.param(stored(returned(1), RETURN), [], id="a return"),
+    ],
+)
+def test_which_requests_leave_servers_behind(one: RecordedRequest, found: list[str]) -> None:
+    assert reasons(one) == found
 
 
 @pytest.mark.parametrize(
@@ -90,7 +133,7 @@ def test_which_requests_leave_servers_behind(one: RecordedRequest, age: int, fou
 def test_a_server_that_appeared_after_the_end(
     told: frozenset[str] | None, created: str, back: tuple[int, ...], found: list[str]
 ) -> None:
-    one = stored(acquire(machines=(Planned(NAME, created),), ended=True), answered_ids=told)
+    one = stored(acquire(machines=(Planned(NAME, created),), ended=True, answered_ids=told))
     assert reasons(one, stored(returned(*back), RETURN)) == found
 
 
@@ -102,6 +145,7 @@ def test_a_server_that_appeared_after_the_end(
         pytest.param(server(tags=["hostfactory", "hfp:bank", "hf:req-other"]), id="of an unrecorded request"),
         pytest.param(server(tags=["hfp:bank", TAG]), id="without the owner's tag"),
         pytest.param(server(tags=["hostfactory", "hfp:other", TAG]), id="another provider's"),
+        pytest.param(server(tags=[*OURS, "hf-ended"]), id="handed over"),
         pytest.param(server(tags=OURS, locked=True), id="locked"),
         pytest.param(server(tags=OURS, status="PAUSED"), id="paused"),
         pytest.param(server(tags=OURS, status="SHELVED_OFFLOADED"), id="shelved"),
@@ -111,18 +155,18 @@ def test_a_server_that_appeared_after_the_end(
 )
 def test_servers_that_are_left_alone(one: Server) -> None:
     assert reasons(stored(acquire(failed=(FAILURE,), ended=True)), listed=[one]) == []
-    assert reasons(stored(acquire(), created=False), listed=[one]) == []
+    assert reasons(stored(acquire(reaped=UNHEARD)), listed=[one]) == []
 
 
 @pytest.mark.parametrize("one", [server(tags=OURS), building(tags=OURS), failed(tags=OURS)])
 def test_servers_that_go(one: Server) -> None:
-    assert reasons(stored(acquire()), listed=[one]) == [UNHEARD]
+    assert reasons(stored(acquire(reaped=UNHEARD)), listed=[one]) == [UNHEARD]
 
 
 def test_the_failure_is_on_record_by_the_planned_name_and_of_two_by_the_id() -> None:
     both = [server(1, tags=OURS, name=NAME), server(2, tags=OURS, name=NAME)]
-    one = stored(acquire(machines=(Planned(NAME),)), created=False)
-    found = leftovers.leftovers([one], both, "bank", LATE, PATIENCE)
+    one = stored(acquire(machines=(Planned(NAME),), reaped=UNFINISHED))
+    found = leftovers.leftovers([one], both, "bank")
     assert [leftover.key for leftover in found] == [NAME, server_id(2)]
     assert leftovers.failure(found[0], LATE) == Failed(NAME, server_id(1), NAME, "10.0.0.7", LAUNCHED_AT, UNFINISHED)
     bare = Leftover(REQUEST, {"id": "x"}, "", "")
@@ -175,22 +219,27 @@ def test_which_floating_ips_are_abandoned(shown: FloatingIP, alive: list[Server]
 # Records
 
 OLD = CREATED_AT + 90 * DAY + 1
+OVER = acquire(ended=True)
+RETURNED = returned(1)._replace(ended=True)
 
 
 @pytest.mark.parametrize(
     ("folders", "alive", "gone"),
     [
-        pytest.param([stored(acquire())], [], [REQUEST], id="old"),
-        pytest.param([stored(acquire(), last_recorded_at=CREATED_AT + 1)], [], [], id="not yet"),
+        pytest.param([stored(OVER)], [], [REQUEST], id="old"),
+        pytest.param([stored(acquire())], [], [], id="open"),
+        pytest.param([stored(acquire(reaped=UNHEARD))], [], [REQUEST], id="closed by housekeeping"),
+        pytest.param([stored(OVER, last_recorded_at=CREATED_AT + 1)], [], [], id="not yet"),
         pytest.param([stored(None)], [], [REQUEST], id="empty"),
-        pytest.param([stored(acquire())], [server(2)], [], id="a server carries its tag"),
-        pytest.param([stored(acquire())], [down_cell()], [], id="a server is in a down cell"),
-        pytest.param([stored(acquire())], [server(2, tags=[])], [REQUEST], id="another's server"),
-        pytest.param([stored(returned(1), RETURN)], [], [RETURN], id="return"),
-        pytest.param([stored(returned(1), RETURN)], [server(1)], [], id="return of a server that lives"),
-        pytest.param([stored(acquire()), stored(returned(1), RETURN)], [], [REQUEST, RETURN], id="both"),
+        pytest.param([stored(OVER)], [server(2)], [], id="a server carries its tag"),
+        pytest.param([stored(OVER)], [down_cell()], [], id="a server is in a down cell"),
+        pytest.param([stored(OVER)], [server(2, tags=[])], [REQUEST], id="another's server"),
+        pytest.param([stored(RETURNED, RETURN)], [], [RETURN], id="return"),
+        pytest.param([stored(returned(1), RETURN)], [], [], id="open return"),
+        pytest.param([stored(RETURNED, RETURN)], [server(1)], [], id="return of a server that lives"),
+        pytest.param([stored(OVER), stored(RETURNED, RETURN)], [], [REQUEST, RETURN], id="both"),
         pytest.param(
-            [stored(acquire(), last_recorded_at=OLD), stored(returned(1), RETURN)],
+            [stored(OVER, last_recorded_at=OLD), stored(RETURNED, RETURN)],
             [],
             [],
             id="the return is still needed",

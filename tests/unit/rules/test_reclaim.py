@@ -8,21 +8,14 @@ import pytest
 
 from hfstack import states
 from hfstack.config.settings import Settings
-from hfstack.inputs import MachineReference
 from hfstack.rules import reclaim
 from hfstack.rules.reclaim import HeldMachine
 from hfstack.rules.status import GONE
-from hfstack.store.facts import AcquireRequest, Failed, Planned, Returned, ReturnRequest
-from hfstack.store.request_list import RecordedRequest
-from tests.unit.records import CREATED_AT, REQUEST, RETURN, STATUSES, TAG, deleted, down_cell, server, server_id
+from tests.unit.records import STATUSES, TAG, deleted, down_cell, server, server_id
 
 OURS = ["hostfactory", "hfp:bank", TAG]
 ONE = HeldMachine(server_id(1), "hf-33e9ed03-1")
 DEFAULT = Settings().reclaimedStates
-
-
-def stored(asked: AcquireRequest | ReturnRequest | None, request_id: str = REQUEST) -> RecordedRequest:
-    return RecordedRequest(request_id, asked, created=True, answered_ids=None, last_recorded_at=CREATED_AT)
 
 
 def reported(record: Any, *, provider: str = "bank", reclaimed_states: tuple[str, ...] = DEFAULT) -> int | None:
@@ -31,38 +24,27 @@ def reported(record: Any, *, provider: str = "bank", reclaimed_states: tuple[str
     return found[0]["gracePeriod"] if found else None
 
 
-# What is held
-
-
-def test_what_is_held_is_what_was_created_and_did_not_fail() -> None:
-    machines = (Planned("HF.1", server_id(1)), Planned("hf-2", "", "Quota"), Planned("hf-3", server_id(3)))
-    failed = Failed("hf-3", server_id(3), "hf-3", "", 0, "late")
-    returned = ReturnRequest(CREATED_AT, 1800, (Returned(server_id(9), "hf-9", "", 0),))
-    folders = [stored(AcquireRequest(CREATED_AT, 1800, machines, (failed,))), stored(returned, RETURN), stored(None)]
-    assert reclaim.held(folders) == [HeldMachine(server_id(1), "hf-1")]
-    assert reclaim.returned_ids(folders) == {server_id(9)}
+# When all are missing
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found"),
+    ("seen", "found"),
     [
-        pytest.param(MachineReference("any-id", "host"), [HeldMachine("any-id", "host")], id="by id"),
-        pytest.param(MachineReference("any-id", ""), [HeldMachine("any-id", "")], id="only an id"),
-        pytest.param(MachineReference("", "hf-1"), [HeldMachine(server_id(1), "hf-1")], id="planned name"),
-        pytest.param(
-            MachineReference("", "hf-1.bank.test"), [HeldMachine(server_id(1), "hf-1.bank.test")], id="full name"
-        ),
-        pytest.param(MachineReference("", "w7"), [HeldMachine(server_id(7), "w7")], id="short name of a listed server"),
-        pytest.param(
-            MachineReference("", "w7.bank.test"), [HeldMachine(server_id(7), "w7.bank.test")], id="its full name"
-        ),
-        pytest.param(MachineReference("", "nobody"), [], id="unheard of"),
+        pytest.param([GONE, GONE], True, id="all gone"),
+        pytest.param([GONE], False, id="one of one"),
+        pytest.param([GONE, server(2, tags=OURS)], False, id="one is left"),
+        pytest.param([GONE, deleted(2)], False, id="Nova shows the deleted one"),
+        pytest.param([], False, id="none held"),
     ],
 )
-def test_a_machine_is_known_by_id_else_by_name(wanted: MachineReference, found: list[HeldMachine]) -> None:
-    folders = [stored(AcquireRequest(CREATED_AT, 1800, (Planned("hf-1", server_id(1)),)))]
-    listed = [server(7, metadata={"hf_hostname": "w7.bank.test"})]
-    assert reclaim.named([wanted], folders, listed) == found
+def test_several_machines_that_are_missing_at_once(seen: list[Any], found: bool) -> None:
+    held = [HeldMachine(server_id(number), f"hf-{number}") for number in range(1, len(seen) + 1)]
+    assert reclaim.all_vanished(held, {one.machine_id: record for one, record in zip(held, seen, strict=True)}) is found
+
+
+def test_a_machine_that_was_not_looked_at_is_not_missing() -> None:
+    held = [HeldMachine(server_id(number), f"hf-{number}") for number in (1, 2)]
+    assert not reclaim.all_vanished(held, {server_id(1): GONE})
 
 
 # What is reported
@@ -134,9 +116,9 @@ def test_an_operators_mark(tags: list[str], found: int | None) -> None:
 
 def test_all_three_keys_and_the_name_that_hostfactory_knows() -> None:
     off = server(2, status="SHUTOFF", tags=OURS)
-    known = [HeldMachine("x", ""), HeldMachine(server_id(1), "w1.bank.test"), ONE, HeldMachine(server_id(2), "")]
+    known = [HeldMachine("x", "x"), HeldMachine(server_id(1), "w1.bank.test"), ONE, HeldMachine(server_id(2), "w2")]
     assert reclaim.to_return(known, {"x": GONE, server_id(1): GONE, server_id(2): off}, "bank", DEFAULT) == [
         {"machine": "x", "machineId": "x", "gracePeriod": 0},
         {"machine": "hf-33e9ed03-1", "machineId": server_id(1), "gracePeriod": 0},
-        {"machine": "hf-33e9ed03-2", "machineId": server_id(2), "gracePeriod": 0},
+        {"machine": "w2", "machineId": server_id(2), "gracePeriod": 0},
     ]

@@ -221,7 +221,7 @@ def test_a_new_server_carries_what_later_shows_whose_it_is() -> None:
     assert server_record.is_of("req-1", record, "bank")
     assert not server_record.is_ours(record, "other")
     assert not server_record.is_of("req-2", record, "bank")
-    assert not server_record.is_foreign(record)
+    assert not server_record.is_foreign(record, "bank")
     assert server_record.request_ids(record) == ["req-1"]
     assert server_record.template_id(record) == "small"
     assert server_record.requested_count([record]) == 3

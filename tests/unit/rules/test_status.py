@@ -13,7 +13,7 @@ from hfstack.rules import server_record, status
 from hfstack.rules.server_record import Server
 from hfstack.rules.status import Rules
 from hfstack.schema import Machine, RequestStatus
-from hfstack.store.facts import AcquireRequest, Failed, Planned, Returned, ReturnRequest
+from hfstack.store.facts import AcquireRequest, Failed, Planned, Ready, Returned, ReturnRequest
 from tests.unit.records import (
     CREATED_AT,
     FLOATING,
@@ -48,7 +48,7 @@ def unclear(number: int = 1) -> Planned:
 
 
 def asked(*machines: Planned) -> AcquireRequest:
-    return AcquireRequest(CREATED_AT, 1800, machines)
+    return AcquireRequest(CREATED_AT, 1800, machines, recorded_at=CREATED_AT, created_at=CREATED_AT - 120)
 
 
 def acquire(
@@ -425,14 +425,23 @@ def test_a_server_that_was_not_planned_but_carries_the_tag_is_reported_too() -> 
 
 # Return
 
+OURS = ["hostfactory", "hfp:bank", TAG]
+FOREIGN = "the server does not carry the tags hostfactory and hfp:bank, so hfstack does not delete it"
 ADDRESS = "10.0.0.99"
+
+
+def ours(number: int = 1, **changes: Any) -> dict[str, Any]:
+    """Return a server that this provider instance has made."""
+    return server(number, **{"tags": OURS, **changes})
 
 
 def returned(*seen: Server | None, now: float = SOON, numbers: Sequence[int] = (1,)) -> RequestStatus:
     """Answer a return of numbered machines; `seen` is what Nova shows of the first ones."""
     machines = tuple(Returned(server_id(n), f"hf-33e9ed03-{n}", ADDRESS, LAUNCHED_AT) for n in numbers)
     known = {one.machine_id: record for one, record in zip(machines, seen, strict=False)}
-    return status.returned(RETURN, ReturnRequest(CREATED_AT, 1800, machines), known, now)
+    return status.returned(
+        RETURN, ReturnRequest(CREATED_AT, 1800, machines, recorded_at=CREATED_AT), known, "bank", now
+    )
 
 
 def test_a_server_that_is_not_there_any_more_was_returned() -> None:
@@ -460,22 +469,26 @@ def test_a_server_that_is_not_there_any_more_was_returned() -> None:
         pytest.param(deleted(), "succeed", "terminated", "", id="deleted"),
         pytest.param(server(status="SOFT_DELETED"), "succeed", "terminated", "", id="soft-deleted"),
         pytest.param(
-            server(task="deleting"), "executing", "shutting-down", "the server is being deleted", id="being-deleted"
+            ours(task="deleting"), "executing", "shutting-down", "the server is being deleted", id="being-deleted"
         ),
-        pytest.param(server(), "executing", "running", "", id="still-up"),
+        pytest.param(ours(), "executing", "running", "", id="still-up"),
         pytest.param(
-            failed(), "executing", "stopped", "the server is in ERROR: No valid host was found.", id="delete-failed"
+            failed(tags=OURS),
+            "executing",
+            "stopped",
+            "the server is in ERROR: No valid host was found.",
+            id="delete-failed",
         ),
         pytest.param(down_cell(), "executing", None, "the server's cell is down", id="down-cell"),
         pytest.param(
-            server(locked=True),
+            ours(locked=True),
             "fail",
             "running",
             "the server is locked (openstack server lock), so it cannot be deleted",
             id="locked",
         ),
         pytest.param(
-            server(locked=True, task="deleting"),
+            ours(locked=True, task="deleting"),
             "executing",
             "shutting-down",
             "the server is being deleted",
@@ -485,14 +498,16 @@ def test_a_server_that_is_not_there_any_more_was_returned() -> None:
             server(tags=["team:web"]),
             "fail",
             "running",
-            "the server carries no hfstack tag, so hfstack does not delete it",
+            FOREIGN,
             id="foreign",
         ),
+        pytest.param(server(tags=[TAG]), "fail", "running", FOREIGN, id="only-the-tag-of-a-request"),
+        pytest.param(server(tags=["hostfactory", "hfp:other", TAG]), "fail", "running", FOREIGN, id="another-instance"),
         pytest.param(
             server(tags=[]),
             "fail",
             "running",
-            "the server carries no hfstack tag, so hfstack does not delete it",
+            FOREIGN,
             id="untagged",
         ),
     ],
@@ -506,9 +521,9 @@ def test_a_return_says_what_became_of_the_server(record: Server, result: str, st
     ("seen", "status"),
     [
         pytest.param([None, deleted(2)], "complete", id="all-gone"),
-        pytest.param([None, server(2)], "running", id="one-still-there"),
-        pytest.param([None, server(2, locked=True)], "complete_with_error", id="one-locked"),
-        pytest.param([server(1), server(2, locked=True)], "running", id="one-locked-one-still-there"),
+        pytest.param([None, ours(2)], "running", id="one-still-there"),
+        pytest.param([None, ours(2, locked=True)], "complete_with_error", id="one-locked"),
+        pytest.param([ours(1), ours(2, locked=True)], "running", id="one-locked-one-still-there"),
         pytest.param([None], "running", id="one-could-not-be-asked-for"),
         pytest.param([], "running", id="none-could-be-asked-for"),
     ],
@@ -520,13 +535,13 @@ def test_a_return_ends_when_no_machine_is_executing(seen: list[Server | None], s
 
 
 def test_a_return_that_lasts_too_long_fails_with_the_state() -> None:
-    assert only(returned(server(task="deleting"), now=LATE - 1))["result"] == "executing"
-    entry = only(returned(server(task="deleting"), now=LATE))
+    assert only(returned(ours(task="deleting"), now=LATE - 1))["result"] == "executing"
+    entry = only(returned(ours(task="deleting"), now=LATE))
     assert entry["result"] == "fail"
     assert entry["message"] == "not deleted after 1800 s: ACTIVE/deleting, the server is being deleted"
 
 
-@pytest.mark.parametrize("record", [down_cell(), server(status="ARCHIVED")], ids=["down-cell", "unheard-of"])
+@pytest.mark.parametrize("record", [down_cell(), ours(status="ARCHIVED")], ids=["down-cell", "unheard-of"])
 def test_a_return_never_gives_up_on_a_server_that_nova_cannot_show(record: Server) -> None:
     assert only(returned(record, now=10 * LATE))["result"] == "executing"
 
@@ -546,16 +561,97 @@ def test_the_recorded_address_is_kept_while_the_server_leaves() -> None:
 
 def test_an_address_that_was_not_recorded_is_taken_from_the_server() -> None:
     one = Returned(server_id(1), "", "", 0)
-    entry = status.returned_machine(one, {server_id(1): server()}, overdue=False, timeout=1800)
+    entry = status.returned_machine(one, {server_id(1): server()}, "bank", overdue=False, timeout=1800)
     assert (entry["privateIpAddress"], entry["name"]) == ("10.0.0.7", server_id(1))
 
 
 def test_a_machine_that_is_recorded_as_gone_needs_no_other_proof() -> None:
     machines = (Returned(server_id(1), "hf-1", ADDRESS, LAUNCHED_AT), Returned(server_id(2), "hf-2", "", LAUNCHED_AT))
     facts = ReturnRequest(CREATED_AT, 1800, machines, gone=frozenset({server_id(1)}))
-    found = status.returned(RETURN, facts, {}, 10 * LATE)
+    found = status.returned(RETURN, facts, {}, "bank", 10 * LATE)
     assert (found["status"], results(found)) == ("running", ["succeed", "executing"])
-    assert status.returned(RETURN, facts, {server_id(2): None}, SOON)["status"] == "complete"
+    assert status.returned(RETURN, facts, {server_id(2): None}, "bank", SOON)["status"] == "complete"
+
+
+def test_a_machine_that_must_not_be_touched_fails_at_once() -> None:
+    problem = "the name b belongs to …"
+    request = ReturnRequest(CREATED_AT, 1800, (Returned(server_id(1), "b", ADDRESS, LAUNCHED_AT, problem),))
+    entry = only(status.returned(RETURN, request, {server_id(1): status.GONE}, "bank", SOON))
+    assert (entry["result"], entry["message"], "status" in entry) == ("fail", problem, False)
+
+
+def test_a_machine_that_is_known_only_by_its_name_is_waited_for() -> None:
+    request = ReturnRequest(CREATED_AT, 1800, (Returned("", "Node7.bank.test", "", LAUNCHED_AT),))
+    entry = only(status.returned(RETURN, request, {}, "bank", SOON))
+    assert (entry["result"], entry["machineId"], entry["name"]) == ("executing", "Node7.bank.test", "Node7.bank.test")
+
+
+# What HostFactory was told before
+
+
+READY = Ready(server_id(1), "node7.bank.test", "10.0.0.77", LAUNCHED_AT - 7)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param(server(), id="as-it-is"),
+        pytest.param(server(addresses={}), id="no-address-shown"),
+        pytest.param(server(name="renamed", metadata={"hf_hostname": "other"}), id="renamed"),
+        pytest.param(server(launched="2026-03-02T00:00:00"), id="another-launch"),
+    ],
+)
+def test_what_hostfactory_was_told_of_a_usable_machine_never_changes(record: Server) -> None:
+    facts = asked(planned(1))._replace(ready=(READY,))
+    for found in (acquire(facts, [record]), acquire(facts, looked_up={server_id(1): record})):
+        entry = only(found)
+        assert entry["result"] == "succeed"
+        assert (entry["name"], entry["privateIpAddress"], entry["launchtime"]) == READY[1:]
+
+
+@pytest.mark.parametrize("looked_up", [{}, {server_id(1): status.GONE}, {server_id(1): down_cell()}])
+def test_nor_when_the_server_is_not_shown(looked_up: dict[str, Server | None]) -> None:
+    facts = asked(planned(1))._replace(ready=(READY,))
+    entry = only(acquire(facts, looked_up=looked_up))
+    assert (entry["name"], entry["privateIpAddress"], entry["launchtime"]) == READY[1:]
+    entry = only(status.unanswered(REQUEST, facts, "…"))
+    assert (entry["name"], entry["privateIpAddress"], entry["launchtime"]) == READY[1:]
+
+
+def test_an_operators_rename_does_not_change_the_name_while_the_server_is_built() -> None:
+    assert only(acquire(asked(planned(1)), [building(1, name="renamed")]))["name"] == "hf-33e9ed03-1"
+
+
+# A new server that Nova does not show yet
+
+
+@pytest.mark.parametrize(
+    ("age", "ready", "result"),
+    [
+        pytest.param(119, (), "executing", id="just requested"),
+        pytest.param(120, (), "fail", id="long enough ago"),
+        pytest.param(1, (READY,), "fail", id="shown before"),
+        pytest.param(-1000, (), "executing", id="recorded in the future"),
+    ],
+)
+def test_a_404_soon_after_the_post_proves_nothing(age: int, ready: tuple[Ready, ...], result: str) -> None:
+    facts = asked(planned(1))._replace(created_at=CREATED_AT, ready=ready)
+    entry = only(acquire(facts, looked_up={server_id(1): status.GONE}, now=CREATED_AT + age))
+    assert entry["result"] == result
+    assert entry["message"]
+
+
+# A request that housekeeping has closed
+
+
+@pytest.mark.parametrize("looked_up", [{}, {server_id(2): status.GONE}, {server_id(2): server(2)}])
+def test_hostfactory_gets_no_machine_of_a_request_that_housekeeping_has_closed(
+    looked_up: dict[str, Server | None],
+) -> None:
+    facts = asked(planned(1), planned(2), unclear(3))._replace(reaped="not polled in time")
+    found = acquire(facts, [server(1)], looked_up)
+    assert (found["status"], results(found)) == ("complete_with_error", ["fail"] * 3)
+    assert {one["message"] for one in found["machines"]} == {"not polled in time"}
 
 
 # While the cloud does not answer
@@ -657,7 +753,9 @@ def test_a_request_is_complete_only_when_every_machine_is_up(
 @given(seen=SEEN, now=TIMES)
 def test_a_return_is_complete_only_when_every_server_is_gone(seen: dict[str, Server | None], now: float) -> None:
     machines = tuple(Returned(server_id(number), f"hf-{number}", "", 0) for number in (1, 2, 3))
-    found = status.returned(RETURN, ReturnRequest(CREATED_AT, 1800, machines), seen, now)
+    found = status.returned(
+        RETURN, ReturnRequest(CREATED_AT, 1800, machines, recorded_at=CREATED_AT), seen, "bank", now
+    )
     assert_is_answer(found)
     assert [one["machineId"] for one in found["machines"]] == [one.machine_id for one in machines]
     if found["status"] == "complete":
@@ -677,4 +775,4 @@ def test_an_outage_never_ends_a_request(reason: str, plans: list[Planned]) -> No
 
 @given(tags=JSON)
 def test_only_a_list_of_tags_can_make_a_server_foreign(tags: object) -> None:
-    assert not server_record.is_foreign({"id": "4711", "tags": tags}) or isinstance(tags, list)
+    assert not server_record.is_foreign({"id": "4711", "tags": tags}, "bank") or isinstance(tags, list)

@@ -78,16 +78,23 @@ def test_an_id_that_some_file_systems_confuse_with_another_has_no_folder(tmp_pat
 
 
 def test_the_record_holds_the_request_and_novas_answers(tmp_path: Path) -> None:
-    record(tmp_path, REQUEST, asked=ASKED, created=CREATED)
+    folder = record(tmp_path, REQUEST, asked=ASKED, created=CREATED)
+    os.utime(folder / "asked.json", (1e9, 1e9))
+    os.utime(folder / "created.json", (2e9, 2e9))
     assert load_acquire(str(tmp_path), REQUEST) == AcquireRequest(
-        CREATED_AT + 0.5, 900, (Planned("hf-1", server_id(1), ""), Planned("hf-2", "", "Quota exceeded"))
+        CREATED_AT + 0.5,
+        900,
+        (Planned("hf-1", server_id(1), ""), Planned("hf-2", "", "Quota exceeded")),
+        recorded_at=1e9,
+        created_at=2e9,
     )
 
 
 def test_before_novas_answers_the_record_holds_the_plan(tmp_path: Path) -> None:
-    record(tmp_path, REQUEST, asked=ASKED)
+    folder = record(tmp_path, REQUEST, asked=ASKED)
+    os.utime(folder / "asked.json", (1e9, 1e9))
     assert load_acquire(str(tmp_path), REQUEST) == AcquireRequest(
-        CREATED_AT + 0.5, 900, (Planned("hf-1"), Planned("hf-2"))
+        CREATED_AT + 0.5, 900, (Planned("hf-1"), Planned("hf-2")), recorded_at=1e9
     )
 
 
@@ -120,9 +127,10 @@ def test_null_is_an_empty_text(tmp_path: Path) -> None:
 
 
 def test_the_record_of_a_return_holds_its_machines(tmp_path: Path) -> None:
-    record(tmp_path, RETURN, asked=RETURNING)
+    folder = record(tmp_path, RETURN, asked=RETURNING)
+    os.utime(folder / "asked.json", (1e9, 1e9))
     assert load_return(str(tmp_path), RETURN) == ReturnRequest(
-        CREATED_AT, 600, (Returned(server_id(1), "hf-1", "10.0.0.7", LAUNCHED_AT),)
+        CREATED_AT, 600, (Returned(server_id(1), "hf-1", "10.0.0.7", LAUNCHED_AT),), recorded_at=1e9
     )
 
 
@@ -333,7 +341,7 @@ def test_a_folder_that_cannot_be_listed_is_unreadable(
         pytest.param({"machines": [None]}, id="machine-null"),
         pytest.param({"machines": [server_id(1)]}, id="machine-string"),
         pytest.param({"machines": [{"name": "hf-1"}]}, id="no-id"),
-        pytest.param({"machines": [LEAVING | {"machineId": ""}]}, id="id-empty"),
+        pytest.param({"machines": [LEAVING | {"machineId": "", "name": ""}]}, id="id-empty"),
         pytest.param({"machines": [LEAVING | {"machineId": 7}]}, id="id-number"),
         pytest.param({"machines": [LEAVING | {"name": 7}]}, id="name-number"),
         pytest.param({"machines": [LEAVING | {"launchtime": "soon"}]}, id="launchtime-word"),
@@ -371,16 +379,15 @@ def test_a_whole_folder(tmp_path: Path) -> None:
     folder = record(tmp_path, REQUEST, asked=ASKED, created=CREATED, ended={"machineIds": [server_id(1)]})
     os.utime(folder / "created.json", (2e9, 2e9))
     found = load_recorded(str(tmp_path), REQUEST)
-    assert found == (REQUEST, load_acquire(str(tmp_path), REQUEST), True, frozenset({server_id(1)}), 2e9)
+    assert found == (REQUEST, load_acquire(str(tmp_path), REQUEST), 2e9)
     record(tmp_path, RETURN, asked=RETURNING)
-    found = load_recorded(str(tmp_path), RETURN)
-    assert found[1:4] == (load_return(str(tmp_path), RETURN), False, None)
+    assert load_recorded(str(tmp_path), RETURN).request == load_return(str(tmp_path), RETURN)
 
 
 def test_an_empty_folder_is_as_old_as_itself(tmp_path: Path) -> None:
     folder = record(tmp_path, REQUEST)
     os.utime(folder, (1e9, 1e9))
-    assert load_recorded(str(tmp_path), REQUEST) == (REQUEST, None, False, None, 1e9)
+    assert load_recorded(str(tmp_path), REQUEST) == (REQUEST, None, 1e9)
 
 
 @pytest.mark.parametrize("told", ["all", [7], {}])
