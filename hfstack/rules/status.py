@@ -266,9 +266,10 @@ def returned_machine(machine: Returned, seen: LookedUp, provider: str, overdue: 
     message = because(row.reason, server)
     if result == states.SUCCEED:
         message = ""
-    elif server_record.is_foreign(server, provider):
-        owner = f"{server_record.OWNER_TAG} and {server_record.provider_tag(provider)}"
-        result, message = states.FAIL, f"the server does not carry the tags {owner}, so hfstack does not delete it"
+    elif server_record.is_foreign(server, provider) and status != states.SHUTTING_DOWN:
+        tag = server_record.provider_tag(provider)
+        result = states.FAIL
+        message = f"the server does not carry the tags hostfactory and {tag}, so hfstack does not delete it"
     elif server_record.is_locked(server) and status != states.SHUTTING_DOWN:
         result, message = states.FAIL, "the server is locked (openstack server lock), so it cannot be deleted"
     elif overdue and states.has_deadline(row):

@@ -94,8 +94,8 @@ ANSWERS = {
     "failed": acquired(server(1), failed(2)),
     "refused-by-nova": acquired(facts=AcquireRequest(CREATED_AT, 1800, (Planned("hf-33e9ed03-0", "", "quota"),))),
     "nothing-known": acquired(),
-    "gone": status.returned(RETURN, return_request(), {server_id(): status.GONE}, SOON),
-    "going": status.returned(RETURN, return_request(), {server_id(): server()}, SOON),
+    "gone": status.returned(RETURN, return_request(), {server_id(): status.GONE}, "bank", SOON),
+    "going": status.returned(RETURN, return_request(), {server_id(): server()}, "bank", SOON),
     "cloud-silent": status.unanswered(RETURN, return_request(), "no route to host"),
     "unknown": status.unknown("req-1", "no such request"),
 }
@@ -123,7 +123,7 @@ def test_templates_keep_to_the_schema(environment: Environment, log: Log) -> Non
 def test_the_answer_to_a_request_keeps_to_the_schema(environment: Environment, log: Log) -> None:
     context = Context(environment, Settings(), {}, log, Budget(60))
     made = [Created("a", server_id()), Created("b", message="quota", code="QuotaExceeded")]
-    document = request_machines.summed_up(made, context.for_request(REQUEST))
+    document = request_machines.summed_up(made, (), context.for_request(REQUEST))
     REQUESTED.validate_json(cli.as_json(document), strict=True, extra="forbid")
     assert_keys_are_in_schema("requestMachines", "", document)
 

@@ -33,7 +33,7 @@ class Polled:
         wanted = {"count": servers, "name_prefix": "hf-polled", "tags": tags}
         self.ids: list[str] = self.control("POST", "/servers", wanted)["ids"]
         names = [f"hf-polled-{number}" for number in range(1, servers + 1)]
-        self.site.record_acquire(self.request_id, names, self.ids)
+        self.site.record_acquire(self.request_id, names, self.ids, age=300)
         self.site.record(self.request_id, "polled.json", polled=time.time())
         self.site.record(self.request_id, "ended.json", ended=time.time(), machineIds=self.ids, failed=[])
 

@@ -27,15 +27,14 @@ from tests.unit.records import (
     server_id,
 )
 
-PLANNED = {
-    "asked": {"asked": CREATED_AT, "names": ["hf-33e9ed03-1", "hf-33e9ed03-2"], "requestTimeout": 1800},
-    "created": {
-        "machines": [
-            {"name": "hf-33e9ed03-1", "machineId": server_id(1)},
-            {"name": "hf-33e9ed03-2", "machineId": server_id(2)},
-        ]
-    },
+ASKED = {"asked": CREATED_AT, "names": ["hf-33e9ed03-1", "hf-33e9ed03-2"], "requestTimeout": 1800}
+CREATED = {
+    "machines": [
+        {"name": "hf-33e9ed03-1", "machineId": server_id(1)},
+        {"name": "hf-33e9ed03-2", "machineId": server_id(2)},
+    ]
 }
+PLANNED = {"asked": ASKED, "created": CREATED}
 LEAVING = {
     "asked": CREATED_AT,
     "returnTimeout": 1800,
@@ -119,7 +118,7 @@ def test_of_all_changes_only_the_returns_own_machines_count(ask: Ask, site: Site
 
 
 def test_an_unlisted_machine_that_nova_does_not_know_failed(ask: Ask, site: Site, cloud: Cloud) -> None:
-    site.record(REQUEST, **{**PLANNED, "asked": {**PLANNED["asked"], "asked": NOW - 120}})
+    site.record(REQUEST, asked={**ASKED, "asked": NOW - 120}, created=CREATED)
     cloud.servers = [server(1)]
     found = ask(REQUEST)
     assert found["status"] == "complete_with_error"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +16,8 @@ from tests.unit.records import CREATED_AT, REQUEST, RETURN, TAG, server, server_
 OURS = ["hostfactory", "hfp:bank", TAG]
 ONE, TWO = "hf-33e9ed03-1", "hf-33e9ed03-2"
 NOTHING = {"status": "complete", "message": "0 of 2 machines to return", "requests": []}
+
+NEW, SMALL = "req-4ae9dd8c-6c1c-4d11-9f5c-1f6b4e3f6a01", "req-4ae9dd8c-6c1c-4d11-9f5c-1f6b4e3f6a02"
 
 Reclaim = Callable[..., dict[str, Any]]
 
@@ -106,7 +107,7 @@ def test_a_down_cell_proves_nothing(reclaim: Reclaim, site: Site, cloud: Cloud) 
     assert reclaim() == NOTHING
 
 
-@pytest.mark.parametrize("damaged", [f"req-{uuid.uuid4()}", f"ret-{uuid.uuid4()}"])
+@pytest.mark.parametrize("damaged", [NEW, RETURN])
 def test_what_is_damaged_concerns_only_its_own_machines(
     reclaim: Reclaim, site: Site, cloud: Cloud, damaged: str
 ) -> None:
@@ -199,9 +200,6 @@ def age(site: Site, request_id: str, days: float) -> None:
     """Make the facts of a request old."""
     for path in (site.work / "requests" / request_id).iterdir():
         site.age(path, days * DAY)
-
-
-NEW, SMALL = "req-4ae9dd8c-6c1c-4d11-9f5c-1f6b4e3f6a01", "req-4ae9dd8c-6c1c-4d11-9f5c-1f6b4e3f6a02"
 
 
 def test_history_goes(reclaim: Reclaim, site: Site, cloud: Cloud) -> None:

@@ -86,6 +86,8 @@ class Site:
         if ids is not None:
             created = [{"name": name, "machineId": one} for name, one in zip(names, ids, strict=True)]
             self.record(request_id, "created.json", machines=created)
+            then = time.time() - age
+            os.utime(self.workdir / "requests" / request_id / "created.json", (then, then))
 
     def record_return(self, request_id: str, servers: list[dict[str, Any]], age: float = 0) -> None:
         """Record a return of machines."""

@@ -120,6 +120,10 @@ def test_vanished_server(cloud: Cloud, site: Site) -> None:
     site.record_acquire(request_id, [record["name"] for record in records], ids)
     cloud.delete(ids[:1])
     cloud.wait_gone(ids[:1])
+    young = site.poll_one(request_id)
+    assert young["status"] == "running"
+    assert young["machines"][0]["message"] == "Nova does not show the new server yet"
+    site.age(request_id, 120)
     answer = site.poll_one(request_id)
     assert answer["status"] == "complete_with_error"
     found = {machine["machineId"]: (machine["result"], machine.get("status")) for machine in answer["machines"]}

@@ -6,6 +6,7 @@ import pytest
 
 from tests.scenarios.clouds import Cloud, new_id
 from tests.scenarios.site import Site
+from tests.scenarios.steps import our_tags
 
 
 @pytest.mark.parametrize(
@@ -14,7 +15,7 @@ from tests.scenarios.site import Site
 def test_from_deleting_to_gone(cloud: Cloud, site: Site, count: int) -> None:
     cloud.knobs(destroy_delay=60)
     request_id = new_id("ret")
-    ids = cloud.create(new_id(), count)
+    ids = cloud.create(new_id(), count, tags=our_tags(new_id()))
     records = cloud.wait(ids)
     site.record_return(request_id, records)
     up = site.poll_one(request_id)
@@ -42,7 +43,7 @@ def test_a_return_that_nobody_recorded(site: Site) -> None:
 
 def test_locked_and_foreign_servers_fail_and_live_on(cloud: Cloud, site: Site) -> None:
     request_id = new_id("ret")
-    (locked,) = cloud.create(new_id())
+    (locked,) = cloud.create(new_id(), tags=our_tags(new_id()))
     (foreign,) = cloud.create(new_id(), tags=["somebody-else"])
     records = cloud.wait([locked, foreign])
     site.record_return(request_id, records)
@@ -52,7 +53,7 @@ def test_locked_and_foreign_servers_fail_and_live_on(cloud: Cloud, site: Site) -
     assert answer["status"] == "complete_with_error"
     assert [(one["machineId"], one["result"]) for one in answer["machines"]] == [(locked, "fail"), (foreign, "fail")]
     assert "locked" in answer["machines"][0]["message"]
-    assert "carries no hfstack tag" in answer["machines"][1]["message"]
+    assert "does not carry the tags hostfactory and hfp:osinst" in answer["machines"][1]["message"]
     assert cloud.show(locked)
     assert cloud.show(foreign)
 
@@ -60,7 +61,7 @@ def test_locked_and_foreign_servers_fail_and_live_on(cloud: Cloud, site: Site) -
 def test_a_delete_that_ends_in_error_is_a_failure_only_at_the_deadline(cloud: Cloud, site: Site) -> None:
     cloud.knobs(destroy_fail="stubborn")
     young, old = new_id("ret"), new_id("ret")
-    ids = cloud.create(new_id(), name="stubborn")
+    ids = cloud.create(new_id(), name="stubborn", tags=our_tags(new_id()))
     records = cloud.wait(ids)
     site.record_return(young, records)
     site.record_return(old, records, age=1801)

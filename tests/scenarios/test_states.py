@@ -11,6 +11,7 @@ from tests import ROOT
 from tests.scenarios.clouds import Cloud, new_id
 from tests.scenarios.conftest import SiteMaker
 from tests.scenarios.site import Site
+from tests.scenarios.steps import our_tags
 
 FACTS = ROOT / "tests" / "unit" / "states.csv"
 
@@ -63,7 +64,9 @@ STATES = {
 def test_states_that_only_last_a_moment_or_that_a_person_made(cloud: Cloud, site: Site) -> None:
     acquires = {name: new_id() for name in STATES}
     returns = {name: new_id("ret") for name in STATES}
-    servers = {name: cloud.create(acquires[name], name=name.lower())[0] for name in STATES}
+    servers = {
+        name: cloud.create(acquires[name], name=name.lower(), tags=our_tags(acquires[name]))[0] for name in STATES
+    }
     cloud.wait(list(servers.values()))
     for name, (vm_state, task_state, power_state, status, _, _) in STATES.items():
         cloud.force(servers[name], vm_state, task_state, power_state)
@@ -72,7 +75,8 @@ def test_states_that_only_last_a_moment_or_that_a_person_made(cloud: Cloud, site
         assert record["status"] == status
         site.record_acquire(acquires[name], [record["name"]], [record["id"]])
         site.record_return(returns[name], [record])
-    answers = site.poll(*acquires.values(), *returns.values())
+    # another instance deletes none of them
+    answers = site.poll(*acquires.values(), HF_PROVIDER_NAME="another") + site.poll(*returns.values())
     found = [(one["machines"][0]["result"], one["machines"][0].get("status")) for one in answers]
     wanted = [state[4] for state in STATES.values()] + [state[5] for state in STATES.values()]
     assert dict(zip([*acquires, *("return " + name for name in returns)], found, strict=True)) == dict(

@@ -141,7 +141,7 @@ def test_an_end_is_read_as_it_was_written(answered: frozenset[str], ended_at: fl
             expected = request._replace(ended=True)
             if isinstance(expected, AcquireRequest):
                 expected = expected._replace(answered_ids=answered, failed=(FAILURE,))
-                assert recorded_end(workdir, request_id) == (answered, {FAILURE.key, "hf-late"})
+                assert recorded_end(workdir, request_id) == (answered, frozenset({FAILURE.key, "hf-late"}))
             assert dateless(load_recorded(workdir, request_id).request) == expected
 
 
