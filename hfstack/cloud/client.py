@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
 from hfstack._typing import TYPE_CHECKING
-from hfstack.cloud.transport import Reply, Unreachable
+from hfstack.cloud.transport import Reply, Unreachable, leads_to
 from hfstack.context import Budget
 from hfstack.errors import CloudTrouble, one_line
 from hfstack.log import Log
@@ -35,6 +35,9 @@ PAUSES = (0.5, 1.5)
 
 HostFactory polls again in half a minute, so more attempts would only delay it.
 """
+
+SERVICES = {"Nova": "compute", "Neutron": "network", "Glance": "image"}
+"""The type of each service, by its name in messages."""
 
 RETRIED = frozenset({413, 429, 502, 503, 504})
 
@@ -122,6 +125,13 @@ class ServiceClient:
 
     def refusal(self, reply: Reply) -> CloudTrouble:
         """Return an error that says why a reply cannot be used."""
+        if 300 <= reply.status < 400:
+            target = leads_to(self.endpoint, reply.headers.get("location", ""))
+            return CloudTrouble(
+                f"{self.name} at {self.endpoint} redirects to {target} ({reply.status}), which hfstack does not "
+                f"follow: {correct(SERVICES[self.name])}",
+                openstack_ids(reply),
+            )
         meaning = {
             401: "refuses the token, even after a new login",
             403: "does not allow this account to do this",
@@ -139,6 +149,20 @@ class ServiceClient:
             return False
         self.budget.sleep(seconds)
         return True
+
+
+def correct(service: str) -> str:
+    """Return what to do about a wrong endpoint, for the end of a message."""
+    return f"correct the endpoint in the catalogue, or {service}_endpoint_override in clouds.yaml"
+
+
+def is_elsewhere(reply: Reply) -> bool:
+    """Tell whether a reply shows that the service is not, or no longer, at this address: OpenStack's 404 is JSON."""
+    return (
+        300 <= reply.status < 400
+        or reply.status == 410
+        or (reply.status == 404 and "json" not in reply.headers.get("content-type", ""))
+    )
 
 
 def error_message(reply: Reply) -> str:

@@ -1,8 +1,10 @@
 """The connection to the site's cloud: with the token of an earlier call if there is one, else through a login.
 
 The token and endpoints of a login are cached for later calls (`token_cache.py`), unless the SDK's session needs more
-than a token. When the cloud no longer accepts the token, it is dropped, and the refused request is sent once more: a
-401 says that it was not carried out.
+than a token. They are cached when Nova has answered, and dropped when something else answers in its place: keystoneauth
+guesses an endpoint if it finds no version document, and services move. When the cloud refuses the token, it is dropped,
+and the refused request is sent once more: a 401 says that it was not carried out. A login that failed is not
+repeated in the same call, and one that was refused is not repeated within a minute (`refused_login.py`).
 """
 
 from __future__ import annotations
@@ -12,9 +14,10 @@ import re
 from collections.abc import Mapping
 
 from hfstack._typing import TYPE_CHECKING
-from hfstack.cloud.client import ServiceClient
-from hfstack.cloud.nova import HEADERS, Nova
-from hfstack.cloud.transport import Reply, TokenTransport, Unreachable, host_and_port
+from hfstack.cloud.client import ServiceClient, is_elsewhere
+from hfstack.cloud.nova import HEADERS, Nova, has_microversion
+from hfstack.cloud.transport import LoginRefused, Reply, TokenTransport, Unreachable, host_and_port
+from hfstack.errors import CloudTrouble, ConfigError
 from hfstack.rules.server_record import provider_tag
 from hfstack.store import token_cache
 from hfstack.store.facts import Place
@@ -24,6 +27,10 @@ if TYPE_CHECKING:
     from hfstack.cloud.resolve import Resolver
     from hfstack.cloud.sdk import Access
     from hfstack.context import Context
+    from hfstack.store.token_cache import CachedAccess
+
+LIMITED = frozenset({413, 429})
+"""What a limiter of rates answers before Nova sees the request. To log in would be three more."""
 
 GLOBAL_REQUEST_ID = re.compile(r"req-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 """What OpenStack accepts as a caller's own request id; it ignores others."""
@@ -37,6 +44,10 @@ class Connection:
         self.known = known = context.cached_access
         self.direct = TokenTransport(known.token, known.cafile) if known else None
         self.access: Access | None = None
+        self.failure: ConfigError | CloudTrouble | None = None
+        """Why the login of this call failed: it is not tried again."""
+        self.unproven: CachedAccess | None = None
+        """What this call's login learned, until Nova answers."""
         self.lock = _thread.allocate_lock()
 
     def endpoint(self, service: str) -> str:
@@ -64,39 +75,113 @@ class Connection:
         """Send one request and return the reply. `timeout` is in seconds. Raises `CloudTrouble`, `ConfigError`."""
         direct = self.direct
         if direct is None:
-            return self.login().transport.send(method, url, headers, timeout, body)
+            return self.judged(url, self.send_with_login(method, url, headers, timeout, body))
         try:
             reply = direct.send(method, url, headers, timeout, body)
         except Unreachable:
             # the service may have moved: let the next call look it up
             token_cache.drop(self.context.environment)
             raise
-        if reply.status != 401:
+        if reply.status == 401:
+            self.give_up(direct)
+            reply = self.send_with_login(method, url, headers, timeout, body, allow_reauth=False)
+        return self.judged(url, reply)
+
+    def send_with_login(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        timeout: float,
+        body: bytes | None,
+        *,
+        allow_reauth: bool = True,
+    ) -> Reply:
+        """Send one request through the SDK's session, which may log in again. Raises `CloudTrouble`, `ConfigError`."""
+        transport = self.login().transport
+        try:
+            return transport.send(method, url, headers, timeout, body, allow_reauth=allow_reauth)
+        except LoginRefused as error:
+            self.note(error)
+            raise
+
+    def judged(self, url: str, reply: Reply) -> Reply:
+        """Cache what the login learned once Nova has answered, drop what is cached if something else did."""
+        known = self.known
+        if known is None or reply.status in LIMITED:
             return reply
-        self.give_up(direct)
-        return self.login().transport.send(method, url, headers, timeout, body, allow_reauth=False)
+        is_novas = url.startswith(known.endpoints["compute"].rstrip("/") + "/")
+        if is_elsewhere(reply) if not is_novas else not has_microversion(reply):
+            token_cache.drop(self.context.environment)
+        elif is_novas and self.unproven:
+            self.keep()
+        return reply
+
+    def keep(self) -> None:
+        """Cache what the login learned."""
+        from hfstack.cloud.credentials import files_of
+
+        with self.lock:
+            known, self.unproven = self.unproven, None
+        if known:
+            context = self.context
+            files = [*files_of(context.environment, context.settings, context.env), known.cafile]
+            token_cache.save(context.environment, context.env, context.started_at, known, files)
 
     def login(self) -> Access:
-        """Log in with the SDK, once, and cache its token and endpoints. Raises `ConfigError`, `CloudTrouble`."""
+        """Log in with the SDK, once. Raises `ConfigError`, `CloudTrouble`; the same again after a login that failed."""
         with self.lock:
+            if self.failure:
+                raise self.failure
             if self.access is None:
-                from hfstack.cloud.credentials import files_of, open_access
-
-                context = self.context
-                access = open_access(
-                    context.settings, context.environment.confdir, context.env, context.budget, context.log
-                )
-                settings = context.cached_access.settings if context.cached_access else context.settings.model_dump()
-                cacheable = access.cacheable(context.env, settings)
-                if cacheable:
-                    files = files_of(context.environment, context.settings, context.env)
-                    token_cache.save(
-                        context.environment, context.env, context.started_at, cacheable, [*files, cacheable.cafile]
-                    )
-                    if self.known is None:
-                        self.direct = TokenTransport(cacheable.token, cacheable.cafile)
-                self.access, self.known = access, cacheable
+                try:
+                    self.access = self.opened()
+                except Unreachable as error:
+                    # a caller tries this again only for a service
+                    self.failure = CloudTrouble(str(error))
+                    raise self.failure from None
+                except LoginRefused as error:
+                    self.note(error)
+                    raise
+                except (ConfigError, CloudTrouble) as error:
+                    self.failure = error
+                    raise
             return self.access
+
+    def opened(self) -> Access:
+        """Log in with the SDK. Raises `ConfigError`, `CloudTrouble`."""
+        from hfstack.cloud.credentials import open_access
+        from hfstack.store import refused_login
+
+        context = self.context
+        refused = refused_login.load(context.environment, context.env, context.now())
+        if refused:
+            raise CloudTrouble(
+                f"{refused.message} (hfstack tries this login again in {refused.wait:.0f} s, "
+                "or as soon as clouds.yaml changes)",
+                refused.request_ids,
+            )
+        access = open_access(context.settings, context.environment.confdir, context.env, context.budget, context.log)
+        access.project()
+        refused_login.forget(context.environment)
+        settings = context.cached_access.settings if context.cached_access else context.settings.model_dump()
+        cacheable = access.cacheable(context.env, settings)
+        if cacheable and self.known is None:
+            self.direct = TokenTransport(cacheable.token, cacheable.cafile)
+        self.known = self.unproven = cacheable
+        return access
+
+    def note(self, error: LoginRefused) -> None:
+        """Remember that the login was refused: for this call, and for a minute if it was by its credentials."""
+        self.failure = error
+        if error.status == 401:
+            from hfstack.cloud.credentials import files_of
+            from hfstack.store import refused_login
+
+            context = self.context
+            files = files_of(context.environment, context.settings, context.env)
+            words = str(error), error.request_ids
+            refused_login.save(context.environment, context.env, context.started_at, context.now(), words, files)
 
     def give_up(self, direct: TokenTransport) -> None:
         """Make the next request log in again."""

@@ -45,7 +45,7 @@ def open_access(
         raise ConfigError(f"{where}: {error}") from None
     except (TypeError, AttributeError, KeyError, ValueError):
         raise ConfigError(f"{where} has an unexpected shape, wanted clouds: NAME: auth: …") from None
-    return Access(prepare_login(config, name, settings, where), budget or Budget(float("inf")))
+    return Access(prepare_login(config, name, settings, where), budget or Budget(float("inf")), where)
 
 
 def files_of(environment: Environment, settings: Settings, env: Mapping[str, str]) -> list[str]:
@@ -155,7 +155,7 @@ def choose_cloud(config: OpenStackConfig, wanted: str | None, own_file: str | No
 def check_cloud(cloud: dict[str, Any], name: str, where: str) -> None:
     """Refuse what would mislead the SDK. Raises `ConfigError`, and `TypeError` for another shape."""
     auth_url = (cloud.get("auth") or {}).get("auth_url")
-    if auth_url is not None and not str(auth_url).startswith(("http://", "https://")):
+    if auth_url is not None and not str(auth_url).lower().startswith(("http://", "https://")):
         raise ConfigError(f"{where}: auth_url of cloud {name} is not a URL, wanted http://… or https://…")
     verify = cloud.get("verify", True)
     if not isinstance(verify, bool) and not (isinstance(verify, str) and os.path.isfile(verify)):

@@ -204,13 +204,18 @@ class Nova:
 
     def check_microversion(self, reply: Reply) -> None:
         """Raise `CloudTrouble` unless Nova says that it applied the pinned microversion."""
-        applied = reply.headers.get("openstack-api-version", "").removeprefix("compute ").strip()
-        if MICROVERSION not in (applied, reply.headers.get("x-openstack-nova-api-version", "").strip()):
+        if not has_microversion(reply):
             raise CloudTrouble(
                 f"the compute endpoint {self.service.endpoint} ignores microversion {MICROVERSION}, "
                 "so its lists cannot be trusted: is it Nova's v2.1 endpoint?",
                 openstack_ids(reply),
             )
+
+
+def has_microversion(reply: Reply) -> bool:
+    """Tell whether Nova says that it applied the pinned microversion: of its errors, too. No other service does."""
+    applied = reply.headers.get("openstack-api-version", "").removeprefix("compute ").strip()
+    return MICROVERSION in (applied, reply.headers.get("x-openstack-nova-api-version", "").strip())
 
 
 def refused(reply: Reply) -> Refusal:

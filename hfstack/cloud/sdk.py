@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 import os
 import re
-import ssl
-from collections.abc import Callable, Mapping
+import urllib.parse
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 
 import requests
 from keystoneauth1 import exceptions as ksa
@@ -21,7 +21,9 @@ from keystoneauth1.session import Session
 from openstack import exceptions as sdk
 from openstack.config.cloud_region import CloudRegion
 
-from hfstack.cloud.transport import Reply, Unreachable
+from hfstack.cloud.discovery import Discovery
+from hfstack.cloud.sdk_errors import Redirected, translated
+from hfstack.cloud.transport import Reply, origin
 from hfstack.context import Budget
 from hfstack.errors import CloudTrouble, ConfigError
 from hfstack.log import Log
@@ -29,9 +31,12 @@ from hfstack.store.token_cache import CachedAccess
 
 
 class Access:
-    """Access to one cloud: a transport that logs in when it is first used, and the services' endpoints."""
+    """Access to one cloud: a transport that logs in when it is first used, and the services' endpoints.
 
-    def __init__(self, region: CloudRegion, budget: Budget) -> None:
+    `where` is the file, or the variables, that describe the cloud.
+    """
+
+    def __init__(self, region: CloudRegion, budget: Budget, where: str) -> None:
         self.region = region
         region.set_session_constructor(BoundedSession)
         try:
@@ -41,40 +46,36 @@ class Access:
         if isinstance(self.session, BoundedSession):
             self.session.budget = budget
         self.transport = SessionTransport(self.session)
+        self.discovery = Discovery(region, self.session, where)
 
-    def compute_endpoint(self) -> str:
-        """Return the base URL of Nova's API v2.1. Logs in if necessary."""
-        # if the catalog names no version, or the legacy v2, keystoneauth discovers v2.1
-        return self.endpoint("compute", min_version="2.1", max_version="2.latest")
+    def project(self) -> str:
+        """Return the id of the token's project, "" if the login has none. Logs in if necessary.
 
-    def network_endpoint(self) -> str:
-        """Return the base URL of Neutron's API v2.0."""
-        url = self.endpoint("network").rstrip("/")
-        return url if url.endswith("/v2.0") else url + "/v2.0"
+        Raises `CloudTrouble`, and `ConfigError` for a token that is not for a project.
+        """
+        return self.discovery.project()
 
-    def image_endpoint(self) -> str:
-        """Return the base URL of Glance's API v2."""
-        url = self.endpoint("image").rstrip("/")
-        return url if url.endswith("/v2") else url + "/v2"
+    def compute_region(self) -> str:
+        """Return the region of the compute endpoint, "" if neither clouds.yaml nor the catalog says which one it is."""
+        regions = self.discovery.regions("compute")
+        return regions[0] if len(regions) == 1 else ""
 
     def endpoint_of(self, service: str) -> str:
-        """Return the base URL of a service's API: compute, network or image."""
-        return {"compute": self.compute_endpoint, "network": self.network_endpoint, "image": self.image_endpoint}[
-            service
-        ]()
+        """Return the base URL of a service's API: compute, network or image. Raises `CloudTrouble`, `ConfigError`."""
+        return self.discovery.endpoint(service)
 
     def cacheable(self, env: Mapping[str, str], settings: Mapping[str, object]) -> CachedAccess | None:
         """Return what later calls need to query the services with only the token; `None` if a token is not enough.
 
         A token is not enough with a proxy, a client certificate, a server whose certificate is not verified, or a login
-        without a token that expires. Logs in if necessary. Raises `CloudTrouble`.
+        without a token that expires. Logs in if necessary. Raises `CloudTrouble`, `ConfigError`.
         """
         auth, cafile = self.session.auth, ca_file(self.session.verify, env)
         if self.session.cert or not os.path.isfile(cafile) or not isinstance(auth, BaseIdentityPlugin):
             return None
-        endpoints = {"compute": self.compute_endpoint()}
+        endpoints = {"compute": self.endpoint_of("compute")}
         for service in ("network", "image"):
-            with suppress(CloudTrouble):
+            with suppress(CloudTrouble, ConfigError):
                 endpoints[service] = self.endpoint_of(service)
         login = translated(lambda: auth.get_access(self.session), endpoints["compute"])
         headers = translated(lambda: auth.get_headers(self.session), endpoints["compute"])
@@ -86,59 +87,15 @@ class Access:
             token, login.expires.timestamp(), endpoints, cafile, settings, self.project(), self.compute_region()
         )
 
-    def project(self) -> str:
-        """Return the id of the token's project, "" if the login has none. Logs in if necessary."""
-        auth_url = str(self.region.config.get("auth", {}).get("auth_url", "the cloud"))
-        return translated(self.session.get_project_id, auth_url) or ""
-
-    def compute_region(self) -> str:
-        """Return the region of the compute endpoint: the configured one, else the catalog's only one, else ""."""
-        configured = self.region.get_region_name("compute")
-        auth = self.session.auth
-        if configured or not isinstance(auth, BaseIdentityPlugin):
-            return configured or ""
-        auth_url = str(self.region.config.get("auth", {}).get("auth_url", "the cloud"))
-        found = translated(lambda: auth.get_access(self.session), auth_url).service_catalog.get_endpoint_data_list(
-            service_type=self.region.get_service_type("compute"),
-            service_name=self.region.get_service_name("compute"),
-            interface=self.region.get_interface("compute"),
-        )
-        regions = {endpoint.region_name for endpoint in found}
-        return regions.pop() or "" if len(regions) == 1 else ""
-
-    def endpoint(self, service: str, **versions: str) -> str:
-        """Return a service's endpoint: the one in clouds.yaml, else the catalog's. Raises `CloudTrouble`."""
-        override = self.region.get_endpoint(service)
-        if override:
-            return str(override)
-        wanted: dict[str, Any] = {
-            "interface": self.region.get_interface(service),
-            "region_name": self.region.get_region_name(service),
-            **versions,
-        }
-        auth_url = str(self.region.config.get("auth", {}).get("auth_url", "the cloud"))
-
-        def look() -> str | None:
-            try:
-                return self.session.get_endpoint(
-                    service_type=self.region.get_service_type(service),
-                    service_name=self.region.get_service_name(service),
-                    **wanted,
-                )
-            except ksa.CatalogException:
-                return None
-
-        found = translated(look, auth_url)
-        if not found:
-            filters = ", ".join(f"{key} {value}" for key, value in wanted.items() if value and key not in versions)
-            raise CloudTrouble(f"the catalogue of {auth_url} has no {service} endpoint for {filters}")
-        return str(found)
-
 
 PLAIN_URL = re.compile(r"https?://([\w.-]*\w|\[[0-9a-f:]+\])(:\d{1,5})?(/[\w./~-]*)?\Z", re.ASCII | re.IGNORECASE)
 """Endpoints for which the SDK's session and the standard library send the same request."""
 
-T = TypeVar("T")
+REDIRECTS = frozenset({301, 302, 303, 305, 307, 308})
+"""What keystoneauth would follow, with the token or the password. 300 is what a list of versions has."""
+
+MAX_REDIRECTS = 3
+"""How many redirects lead to a version document at most."""
 
 
 class BoundedSession(Session):
@@ -147,10 +104,26 @@ class BoundedSession(Session):
     budget: Budget
 
     def request(self, url: str, method: str, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401
-        """Send one request within the remaining time. Raises keystoneauth's errors."""
-        if method == "POST":
-            # a login's body holds the password, and is only for the host that the site named
-            kwargs["redirect"] = False
+        """Send one request within the remaining time. Raises keystoneauth's errors, and `Redirected`.
+
+        A redirect is followed only for a version document, and only within one origin: Nova redirects /v2.1 to /v2.1/.
+        Other requests carry a password or a token, which are only for the address that the site named. A caller that
+        passes `raise_exc=False` gets the redirect itself.
+        """
+        hops = MAX_REDIRECTS if method == "GET" else 0
+        response = self.bounded(url, method, *args, **kwargs)
+        while response.status_code in REDIRECTS and kwargs.get("raise_exc") is not False:
+            location = response.headers.get("Location", "")
+            target = urllib.parse.urljoin(url, location)
+            if not hops or origin(target) != origin(url):
+                raise Redirected(url, response.status_code, location)
+            hops, url = hops - 1, target
+            response = self.bounded(url, method, *args, **kwargs)
+        return response
+
+    def bounded(self, url: str, method: str, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401
+        """Send one request within the remaining time, and follow no redirect. Raises keystoneauth's errors."""
+        kwargs["redirect"] = False
         left = self.budget.left()
         if left <= 0:
             raise ksa.ConnectTimeout("this call ran out of time")
@@ -226,68 +199,3 @@ def ca_file(verify: bool | str | None, env: Mapping[str, str]) -> str:
 def has_proxy(url: str) -> bool:
     """Tell whether requests would use a proxy from the environment for this URL."""
     return bool(requests.utils.get_environ_proxies(url))
-
-
-def translated(request: Callable[[], T], url: str) -> T:
-    """Call keystoneauth and turn what it raises into one sentence."""
-    try:
-        return request()
-    except ksa.HttpError as error:
-        # only replies to the login arrive here: the others are not raised (raise_exc)
-        ids = (error.request_id,) if error.request_id else ()
-        message = error.message.split(" (HTTP ")[0]
-        raise CloudTrouble(f"the login at {error.url} was refused: {error.http_status} {message}", ids) from None
-    except (ksa.ConnectionError, requests.RequestException) as error:
-        where = address(error) or url.partition("?")[0]
-        raise Unreachable(f"cannot reach {where}: {root_cause(error)}") from None
-    except (ksa.MissingRequiredOptions, ksa.NoMatchingPlugin, ksa.OptionError) as error:
-        raise ConfigError(f"the cloud's credentials are incomplete: {error}") from None
-    except ksa.ClientException as error:
-        raise CloudTrouble(f"no login for {url}: {error}") from None
-    except OSError as error:
-        # requests complains about a cacert, cert or key file that does not exist
-        raise ConfigError(f"TLS settings of the cloud: {error}") from None
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        # keystoneauth does not validate the reply to a login before it reads it
-        raise CloudTrouble(f"no login for {url}: its answer is malformed ({type(error).__name__})") from None
-    except Exception as error:
-        # a missing user name or password is a bare Exception (keystoneauth1/identity/generic/password.py)
-        if type(error) is Exception:
-            raise ConfigError(f"the login at {url} cannot be made: {error}") from None
-        raise
-
-
-def address(error: BaseException) -> str:
-    """Return the address that could not be reached, if the error has it: the login's may differ from ours."""
-    for cause in chain(error):
-        url = getattr(getattr(cause, "request", None), "url", None)
-        if isinstance(url, str):
-            return url.split("?")[0]
-    return ""
-
-
-def root_cause(error: BaseException) -> str:
-    """Return the system's own description of an error, without the wrappings of three libraries."""
-    causes = list(chain(error))
-    for cause in causes:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"its certificate is not trusted: {cause.verify_message}"
-        if isinstance(cause, requests.exceptions.Timeout | TimeoutError):
-            return "no answer in time"
-    for cause in causes:
-        if isinstance(cause, OSError) and cause.strerror and not isinstance(cause, requests.RequestException):
-            return cause.strerror
-    innermost = str(causes[-1])
-    return innermost or type(causes[-1]).__name__
-
-
-def chain(error: BaseException) -> list[BaseException]:
-    """Unwrap an error: causes, contexts, urllib3's `reason`, and errors passed as arguments."""
-    causes: list[BaseException] = []
-    pending: list[object] = [error]
-    while pending:
-        cause = pending.pop(0)
-        if isinstance(cause, BaseException) and not any(cause is seen for seen in causes):
-            causes.append(cause)
-            pending += [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]
-    return causes

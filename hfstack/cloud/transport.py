@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 from hfstack import __version__
 from hfstack._typing import TYPE_CHECKING, NamedTuple
-from hfstack.errors import CloudTrouble
+from hfstack.errors import CloudTrouble, one_line
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -32,6 +32,14 @@ class Reply(NamedTuple):
 
 class Unreachable(CloudTrouble):
     """There was no HTTP reply: refused, no such host, no TLS, or not in time. A GET or DELETE may be retried."""
+
+
+class LoginRefused(CloudTrouble):
+    """Keystone, or something before it, refused the login. `status` is that of its reply."""
+
+    def __init__(self, reason: str, request_ids: tuple[str, ...], status: int) -> None:
+        super().__init__(reason, request_ids)
+        self.status = status
 
 
 class TokenTransport:
@@ -129,6 +137,25 @@ def host_and_port(url: str) -> str:
         raise Unreachable(f"cannot reach {url}: {error}") from None
     host = parts.hostname or ""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def origin(url: str) -> str:
+    """Return scheme, host and port of a URL. Raises `Unreachable` for a URL that leads nowhere."""
+    return f"{urllib.parse.urlsplit(url).scheme}://{host_and_port(url)}"
+
+
+def leads_to(url: str, location: str) -> str:
+    """Return where a redirect from `url` leads, for a message."""
+    try:
+        return one_line(without_secrets(urllib.parse.urljoin(url, location))) if location else "an unknown address"
+    except ValueError:
+        return "something that is not a URL"
+
+
+def without_secrets(url: str) -> str:
+    """Return a URL without user, password, query and fragment. Raises `ValueError` if it is not a URL."""
+    parts = urllib.parse.urlsplit(url)
+    return urllib.parse.urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def port_of(parts: urllib.parse.SplitResult) -> int:

@@ -6,7 +6,8 @@ the compute endpoint. No other file of hfstack holds a secret.
 The file is valid while nothing changes that it depends on: the files that were read (or looked for in vain), the
 environment variables, the version of hfstack.
 
-A process that finds no valid file logs in and writes one, in one step. If several do so at once, the last one wins.
+A process that finds no valid file logs in, and writes one in one step when Nova has answered. If several do so at once,
+the last one wins.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ import os
 from collections.abc import Iterable, Mapping
 
 from hfstack import __version__
-from hfstack._typing import NamedTuple
+from hfstack._typing import TYPE_CHECKING, NamedTuple
 from hfstack.environment import Environment
+
+if TYPE_CHECKING:
+    from typing import Any
 
 MARGIN = 300
 """A token that expires within so many seconds is not used: no call takes longer."""
@@ -52,20 +56,13 @@ class CachedAccess(NamedTuple):
 
 def load(environment: Environment, env: Mapping[str, str], now: float) -> CachedAccess | None:
     """Return the cached access, `None` if there is none that is valid. Never fails."""
-    path = place(environment)
-    if not path:
-        return None
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        with os.fdopen(handle, "rb") as file:
-            private = is_private(os.fstat(handle))
-            document = json.loads(file.read())
+        document = read(place(environment), environment, env) or {}
         known = CachedAccess(**document["known"])
         fresh = document["made"] <= now < document["made"] + MAX_AGE and now < known.expires - MARGIN
-        same = document["key"] == key(environment, env, document["files"])
-    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
+    except (ValueError, TypeError, KeyError):
         return None
-    return known if private and fresh and same else None
+    return known if fresh else None
 
 
 def save(
@@ -75,14 +72,36 @@ def save(
 
     If that fails, the next call logs in again.
     """
-    path = place(environment)
-    if not path or began >= known.expires - MARGIN:
+    if began < known.expires - MARGIN:
+        write_dependent(place(environment), environment, env, began, files, made=began, known=known._asdict())
+
+
+def read(path: str, environment: Environment, env: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return a file that `write_dependent` wrote, `None` if something changed that it depends on. Never fails."""
+    if not path:
+        return None
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        with os.fdopen(handle, "rb") as file:
+            private = is_private(os.fstat(handle))
+            document: dict[str, Any] = json.loads(file.read())
+        same = document["key"] == key(environment, env, document["files"])
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        return None
+    return document if private and same else None
+
+
+def write_dependent(
+    path: str, environment: Environment, env: Mapping[str, str], began: float, files: Iterable[str], **content: object
+) -> None:
+    """Write what a call learned from `files`, which it began to read at `began`. Gives up silently if that fails."""
+    if not path:
         return
     try:
         files = list(files)
         if any(CHANGED(file) > began for file in files if os.path.exists(file)):
             return  # this call may have read the file as it was before
-        document = {"key": key(environment, env, files), "made": began, "files": files, "known": known._asdict()}
+        document = {"key": key(environment, env, files), "files": files, **content}
     except OSError:
         return
     write(path, document)

@@ -24,6 +24,7 @@ from keystoneauth1.session import Session
 import hfstack.cloud.sdk
 from hfstack.cli import as_settings
 from hfstack.cloud.connection import Connection
+from hfstack.cloud.nova import HEADERS
 from hfstack.cloud.transport import Reply, TokenTransport
 from hfstack.context import Budget, Context
 from hfstack.environment import read_environment
@@ -195,7 +196,7 @@ def test_threads_that_meet_401_at_once_log_in_once(warm: Polled, monkeypatch: py
     monkeypatch.setattr(TokenTransport, "send", all_are_refused)
     url = connection.endpoint("compute") + "/servers"
     with ThreadPoolExecutor(8) as pool:
-        replies = [pool.submit(connection.send, "GET", url, {}, 30) for _ in range(8)]
+        replies = [pool.submit(connection.send, "GET", url, HEADERS, 30) for _ in range(8)]
         assert [reply.result().status for reply in replies] == [200] * 8
     served = warm.served()
     assert served.count("keystone POST /v3/auth/tokens") == 1
@@ -556,7 +557,7 @@ def test_a_login_that_sends_more_than_a_token_is_not_kept(
 
 
 def refuse(*_: object) -> Reply:
-    return Reply(403, {}, b"")
+    return Reply(403, {"openstack-api-version": "compute 2.79"}, b"")
 
 
 def test_a_login_that_does_not_say_when_it_ends_is_trouble(

@@ -69,7 +69,7 @@ def mistake(open_it: Callable[[], object]) -> str:
 
 
 def test_clouds_yaml_in_the_configuration_folder_gives_the_login(access: Open, cloud: Cloud) -> None:
-    assert access().compute_endpoint() == NOVA
+    assert access().endpoint_of("compute") == NOVA
     assert user(cloud) == {"name": "grid", "domain": {"name": "Default"}, "password": PASSWORD}
     assert cloud.logins[0]["auth"]["scope"] == {"project": {"name": "risk", "domain": {"name": "Default"}}}
 
@@ -82,7 +82,7 @@ def test_opening_sends_nothing(access: Open, cloud: Cloud) -> None:
 def test_secure_yaml_beside_it_holds_the_password(access: Open, conf: Path, cloud: Cloud) -> None:
     secure = f"clouds:\n  bank:\n    auth:\n      password: {PASSWORD}\n"
     (conf / "secure.yaml").write_text(secure, "utf-8")
-    access(NO_PASSWORD).compute_endpoint()
+    access(NO_PASSWORD).endpoint_of("compute")
     assert user(cloud)["password"] == PASSWORD
 
 
@@ -91,7 +91,7 @@ def test_clouds_file_names_another_file(access: Open, conf: Path, cloud: Cloud, 
     path = conf / "etc" / "prod.yaml"
     path.parent.mkdir()
     path.write_text(OTHER, "utf-8")
-    access(cloudsFile=str(path) if absolute else "etc/prod.yaml").compute_endpoint()
+    access(cloudsFile=str(path) if absolute else "etc/prod.yaml").endpoint_of("compute")
     assert user(cloud)["name"] == "other"
 
 
@@ -100,7 +100,7 @@ def test_secure_yaml_is_looked_for_beside_the_named_file(access: Open, conf: Pat
     (conf / "etc" / "prod.yaml").write_text(NO_PASSWORD, "utf-8")
     (conf / "etc" / "secure.yaml").write_text("clouds: {bank: {auth: {password: beside}}}", "utf-8")
     (conf / "secure.yaml").write_text("clouds: {bank: {auth: {password: elsewhere}}}", "utf-8")
-    access(cloudsFile="etc/prod.yaml").compute_endpoint()
+    access(cloudsFile="etc/prod.yaml").endpoint_of("compute")
     assert user(cloud)["password"] == "beside"
 
 
@@ -115,7 +115,7 @@ def test_without_a_file_of_its_own_the_usual_places_count(
     path = tmp_path / "clouds.yaml"
     path.write_text(OTHER, "utf-8")
     monkeypatch.setattr(loader, "CONFIG_FILES", [str(tmp_path / "gone.yaml"), str(path)])
-    access(None).compute_endpoint()
+    access(None).endpoint_of("compute")
     assert user(cloud)["name"] == "other"
 
 
@@ -143,7 +143,7 @@ OS_VARIABLES = {
 def test_os_variables_are_a_login(access: Open, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in OS_VARIABLES.items():
         monkeypatch.setenv(name, value)
-    assert access(None, env=OS_VARIABLES).compute_endpoint() == NOVA
+    assert access(None, env=OS_VARIABLES).endpoint_of("compute") == NOVA
     assert user(cloud)["name"] == "stray"
 
 
@@ -155,7 +155,7 @@ def test_stray_os_variables_do_not_touch_a_file_of_its_own(
 ) -> None:
     for name, value in stray.items():
         monkeypatch.setenv(name, value)
-    assert access(env=stray).compute_endpoint() == NOVA
+    assert access(env=stray).endpoint_of("compute") == NOVA
     assert user(cloud)["name"] == "grid"
 
 
@@ -169,7 +169,7 @@ TWO = CLOUDS + OTHER.replace("clouds:\n  bank:", "  other:")
 
 
 def test_the_settings_choose_the_cloud(access: Open, cloud: Cloud) -> None:
-    access(TWO, cloud="other").compute_endpoint()
+    access(TWO, cloud="other").endpoint_of("compute")
     assert user(cloud)["name"] == "other"
 
 
@@ -190,7 +190,7 @@ def test_os_cloud_chooses_in_the_usual_places(
     path.write_text(TWO, "utf-8")
     monkeypatch.setattr(loader, "CONFIG_FILES", [str(path)])
     monkeypatch.setenv("OS_CLOUD", "other")
-    access(None, env={"OS_CLOUD": "other"}).compute_endpoint()
+    access(None, env={"OS_CLOUD": "other"}).endpoint_of("compute")
     assert user(cloud)["name"] == "other"
 
 
@@ -208,7 +208,7 @@ clouds:
       application_credential_secret: {PASSWORD}
     region_name: RegionOne
 """
-    assert access(clouds).compute_endpoint() == NOVA
+    assert access(clouds).endpoint_of("compute") == NOVA
     assert cloud.logins[0]["auth"]["identity"] == {
         "methods": ["application_credential"],
         "application_credential": {"id": "app-1", "secret": PASSWORD},
@@ -221,12 +221,12 @@ def test_an_auth_url_without_a_version_is_discovered(access: Open, cloud: Cloud)
     version = {"id": "v3.14", "status": "stable", "links": [{"rel": "self", "href": KEYSTONE}]}
     cloud.mock.get(root + "/", json={"versions": {"values": [version]}}, status=300)
     cloud.mock.get(root, json={"versions": {"values": [version]}}, status=300)
-    assert access(CLOUDS.replace(KEYSTONE, root)).compute_endpoint() == NOVA
+    assert access(CLOUDS.replace(KEYSTONE, root)).endpoint_of("compute") == NOVA
 
 
 def test_a_token_is_sent_with_every_request_and_fetched_once(access: Open, cloud: Cloud) -> None:
     opened = access()
-    endpoint = opened.compute_endpoint()
+    endpoint = opened.endpoint_of("compute")
     for _ in range(2):
         assert opened.transport.send("GET", endpoint + "/servers/x", {"X-Test": "1"}, 30).status == 404
     assert {request.headers["X-Auth-Token"] for request in cloud.asked} == {f"{TOKEN}1"}
@@ -242,7 +242,9 @@ def test_a_token_is_sent_with_every_request_and_fetched_once(access: Open, cloud
     [
         pytest.param("region_name: RegionOne", NOVA, id="region-one"),
         pytest.param("region_name: RegionTwo", "http://public.RegionTwo.test/v2.1", id="region-two"),
-        pytest.param("interface: internal", "http://internal.RegionOne.test/v2.1", id="internal"),
+        pytest.param(
+            "region_name: RegionOne\n    interface: internal", "http://internal.RegionOne.test/v2.1", id="internal"
+        ),
         pytest.param(
             "region_name: RegionTwo\n    interface: internal", "http://internal.RegionTwo.test/v2.1", id="both"
         ),
@@ -250,7 +252,7 @@ def test_a_token_is_sent_with_every_request_and_fetched_once(access: Open, cloud
 )
 def test_region_and_interface_choose_the_endpoint(access: Open, cloud: Cloud, line: str, expected: str) -> None:
     clouds = CLOUDS.replace("region_name: RegionOne", line)
-    assert access(clouds).compute_endpoint().rstrip("/") == expected
+    assert access(clouds).endpoint_of("compute").rstrip("/") == expected
     assert len(cloud.logins) == 1
 
 
@@ -265,16 +267,16 @@ def test_an_endpoint_that_the_catalogue_lacks_is_trouble_that_names_it(
     access: Open, cloud: Cloud, line: str, sentence: str
 ) -> None:
     opened = access(CLOUDS.replace("region_name: RegionOne", line))
-    for service, ask in (("compute", opened.compute_endpoint), ("network", opened.network_endpoint)):
+    for service in ("compute", "network"):
         with pytest.raises(CloudTrouble) as caught:
-            ask()
+            opened.endpoint_of(service)
         assert str(caught.value) == f"the catalogue of {KEYSTONE} has no {service} endpoint for {sentence}"
     assert len(cloud.logins) == 1
 
 
 def test_an_endpoint_override_needs_no_login(access: Open, cloud: Cloud) -> None:
     opened = access(CLOUDS + "    compute_endpoint_override: http://nova.lab:8774/v2.1\n")
-    assert opened.compute_endpoint() == "http://nova.lab:8774/v2.1"
+    assert opened.endpoint_of("compute") == "http://nova.lab:8774/v2.1"
     assert cloud.logins == []
 
 
@@ -291,18 +293,18 @@ def test_an_endpoint_override_needs_no_login(access: Open, cloud: Cloud) -> None
 def test_the_compute_endpoint_is_that_of_v2_1(access: Open, cloud: Cloud, url: str) -> None:
     cloud.mock.get("http://nova.test:8774/v2", json={"version": versions("http://nova.test:8774")["versions"][0]})
     cloud.catalog["compute"] = url
-    assert access().compute_endpoint().rstrip("/") == "http://nova.test:8774/v2.1"
+    assert access().endpoint_of("compute").rstrip("/") == "http://nova.test:8774/v2.1"
 
 
 def test_an_endpoint_with_the_project_in_it_keeps_it(access: Open, cloud: Cloud) -> None:
     cloud.catalog["compute"] = f"{NOVA}/p"
-    assert access().compute_endpoint() == f"{NOVA}/p"
+    assert access().endpoint_of("compute") == f"{NOVA}/p"
 
 
 @pytest.mark.parametrize("url", [NEUTRON, NEUTRON + "/", NEUTRON + "/v2.0", NEUTRON + "/v2.0/"])
 def test_the_network_endpoint_is_that_of_v2_0(access: Open, cloud: Cloud, url: str) -> None:
     cloud.catalog["network"] = url
-    assert access().network_endpoint() == NEUTRON + "/v2.0"
+    assert access().endpoint_of("network") == NEUTRON + "/v2.0"
 
 
 # Where that is
@@ -339,7 +341,7 @@ def test_a_login_that_is_not_cached_tells_its_place(
 )
 def test_certificates_are_checked_as_the_file_says(access: Open, cloud: Cloud, lines: str, verify: bool | str) -> None:
     opened = access(CLOUDS + lines)
-    opened.compute_endpoint()
+    opened.endpoint_of("compute")
     opened.transport.send("GET", NOVA + "/servers/x", {}, 30)
     assert cloud.used("verify") == {verify}
 
@@ -353,7 +355,7 @@ def test_verify_is_true_or_false_and_never_guessed(access: Open, value: str) -> 
 
 def test_a_cacert_that_is_not_there_is_a_mistake_and_no_outage(access: Open) -> None:
     clouds = CLOUDS.replace(KEYSTONE, "https://127.0.0.1:1/v3") + "    cacert: gone.pem\n"
-    message = mistake(access(clouds).compute_endpoint)
+    message = mistake(lambda: access(clouds).endpoint_of("compute"))
     assert message.startswith("TLS settings of the cloud: Could not find a suitable TLS CA certificate bundle")
     assert message.endswith("invalid path: gone.pem")
 
@@ -362,21 +364,21 @@ def test_a_cacert_that_is_not_there_is_a_mistake_and_no_outage(access: Open) -> 
 
 
 def test_every_request_of_the_login_has_the_configured_timeout(access: Open, cloud: Cloud) -> None:
-    access(httpTimeout=7).compute_endpoint()
+    access(httpTimeout=7).endpoint_of("compute")
     assert cloud.used("timeout") == {7}
 
 
 def test_no_request_of_the_login_has_more_than_the_budget(conf: Path, cloud: Cloud) -> None:
     (conf / "clouds.yaml").write_text(CLOUDS, "utf-8")
     budget = Budget(5, monotonic=lambda: 0.0)
-    open_access(Settings(httpTimeout=30), str(conf), {}, budget).compute_endpoint()
+    open_access(Settings(httpTimeout=30), str(conf), {}, budget).endpoint_of("compute")
     assert cloud.used("timeout") == {5}
 
 
 def test_with_the_budget_used_up_no_login_is_tried(conf: Path, cloud: Cloud) -> None:
     (conf / "clouds.yaml").write_text(CLOUDS, "utf-8")
     with pytest.raises(Unreachable, match="this call ran out of time"):
-        open_access(Settings(), str(conf), {}, Budget(0)).compute_endpoint()
+        open_access(Settings(), str(conf), {}, Budget(0)).endpoint_of("compute")
     assert list(cloud.mock.calls) == []
 
 
@@ -399,7 +401,7 @@ def closed() -> int:
 
 def unreachable(opened: Access) -> str:
     with pytest.raises(Unreachable) as caught:
-        opened.compute_endpoint()
+        opened.endpoint_of("compute")
     return str(caught.value)
 
 
@@ -539,6 +541,6 @@ def test_a_file_that_the_system_does_not_give_out_is_named(access: Open, conf: P
 
 def test_a_login_without_a_password_is_a_mistake_and_no_outage(access: Open, cloud: Cloud) -> None:
     opened = access(NO_PASSWORD)
-    found = mistake(opened.compute_endpoint)
+    found = mistake(lambda: opened.endpoint_of("compute"))
     assert found == f"the login at {KEYSTONE} cannot be made: password is a required attribute"
     assert json.dumps(cloud.logins) == "[]"

@@ -137,7 +137,7 @@ def test_a_token_revoked_between_two_calls_leads_to_one_new_login(cloud: Cloud, 
 
     request_id, _, server_id = prepared(cloud, site)
     access = open_access(Settings(cloud="member"), str(site.confdir), {})
-    url = f"{access.compute_endpoint()}/servers/detail?tags=hf:{request_id}"
+    url = f"{access.endpoint_of('compute')}/servers/detail?tags=hf:{request_id}"
     headers = {"OpenStack-API-Version": "compute 2.79"}
     assert access.transport.send("GET", url, headers, 10).status == 200
     first = str(access.session.get_token())

@@ -195,7 +195,6 @@ QUOTED = {"forbidden": {"code": 403, "message": "Policy doesn't allow it to\n be
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [
-        (302, "Nova gave an unexpected answer: 302"),
         (400, "Nova gave an unexpected answer: 400"),
         (401, "Nova refuses the token, even after a new login: 401"),
         (403, "Nova does not allow this account to do this: 403"),
