@@ -141,9 +141,7 @@ class Discovery:
                     self.session, discover_versions=False, min_version="2.1", max_version="2.latest"
                 )
             except Redirected as redirected:
-                raise CloudTrouble(
-                    f"the compute endpoint {redirected.sentence}, which hfstack does not follow: {correct('compute')}"
-                ) from None
+                raise CloudTrouble(f"the compute endpoint {redirected.sentence}: {correct('compute')}") from None
             except ksa.DiscoveryFailure as error:
                 raise CloudTrouble(f"the compute endpoint {url} is not Nova's v2.1: {error}") from None
             return found.url or url

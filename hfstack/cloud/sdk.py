@@ -23,7 +23,7 @@ from openstack.config.cloud_region import CloudRegion
 
 from hfstack.cloud.discovery import Discovery
 from hfstack.cloud.sdk_errors import Redirected, translated
-from hfstack.cloud.transport import Reply, origin
+from hfstack.cloud.transport import Reply
 from hfstack.context import Budget
 from hfstack.errors import CloudTrouble, ConfigError
 from hfstack.log import Log
@@ -114,10 +114,9 @@ class BoundedSession(Session):
         response = self.bounded(url, method, *args, **kwargs)
         while response.status_code in REDIRECTS and kwargs.get("raise_exc") is not False:
             location = response.headers.get("Location", "")
-            target = urllib.parse.urljoin(url, location)
-            if not hops or origin(target) != origin(url):
+            if not hops or not is_same_origin(url, location):
                 raise Redirected(url, response.status_code, location)
-            hops, url = hops - 1, target
+            hops, url = hops - 1, urllib.parse.urljoin(url, location)
             response = self.bounded(url, method, *args, **kwargs)
         return response
 
@@ -170,6 +169,14 @@ class SessionTransport:
         )
         lower = {name.lower(): value for name, value in response.headers.items()}
         return Reply(response.status_code, lower, response.content)
+
+
+def is_same_origin(url: str, location: str) -> bool:
+    """Tell whether a redirect from `url` stays with its scheme, host and port."""
+    try:
+        return urllib.parse.urlsplit(urllib.parse.urljoin(url, location))[:2] == urllib.parse.urlsplit(url)[:2]
+    except ValueError:
+        return False
 
 
 def capture_library_logs(log: Log) -> None:

@@ -19,7 +19,9 @@ class Redirected(ksa.ClientException):
     """A login or a version document is elsewhere. keystoneauth catches other errors, and guesses an address."""
 
     def __init__(self, url: str, status: int, location: str) -> None:
-        self.sentence = f"{without_secrets(url)} redirects to {leads_to(url, location)} ({status})"
+        self.sentence = (
+            f"{without_secrets(url)} redirects to {leads_to(url, location)} ({status}), which hfstack does not follow"
+        )
         super().__init__(self.sentence)
 
 
@@ -28,9 +30,7 @@ def translated(request: Callable[[], T], url: str) -> T:
     try:
         return request()
     except Redirected as redirected:
-        raise CloudTrouble(
-            f"the login at {redirected.sentence}, which hfstack does not follow: correct auth_url"
-        ) from None
+        raise CloudTrouble(f"the login at {redirected.sentence}: correct auth_url") from None
     except ksa.HttpError as error:
         # only replies to the login arrive here: the others are not raised (raise_exc)
         ids = (error.request_id,) if error.request_id else ()

@@ -139,11 +139,6 @@ def host_and_port(url: str) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def origin(url: str) -> str:
-    """Return scheme, host and port of a URL. Raises `Unreachable` for a URL that leads nowhere."""
-    return f"{urllib.parse.urlsplit(url).scheme}://{host_and_port(url)}"
-
-
 def leads_to(url: str, location: str) -> str:
     """Return where a redirect from `url` leads, for a message."""
     try:

@@ -19,7 +19,7 @@ from keystoneauth1.token_endpoint import Token
 
 from hfstack import __version__
 from hfstack.cloud.sdk import SessionTransport
-from hfstack.cloud.transport import TokenTransport, Unreachable, host_and_port
+from hfstack.cloud.transport import TokenTransport, Unreachable, host_and_port, leads_to
 from tests.certificate import DAY, certificate
 
 TOKEN = "gAAAAA-a-token"
@@ -431,3 +431,17 @@ def test_host_and_port_are_always_both_there(url: str, expected: str) -> None:
 def test_a_port_that_cannot_be_leads_nowhere() -> None:
     with pytest.raises(Unreachable, match="cannot reach http://nova:99999: Port out of range"):
         host_and_port("http://nova:99999")
+
+
+@pytest.mark.parametrize(
+    ("location", "expected"),
+    [
+        ("https://nova/v2.1/servers?limit=1", "https://nova/v2.1/servers"),
+        ("/elsewhere#x", "http://nova:8774/elsewhere"),
+        ("//user:secret@evil/", "http://evil/"),
+        ("", "an unknown address"),
+        ("http://[evil/", "something that is not a URL"),
+    ],
+)
+def test_where_a_redirect_leads_is_told_without_secrets(location: str, expected: str) -> None:
+    assert leads_to("http://nova:8774/v2.1", location) == expected
