@@ -141,15 +141,15 @@ def host_and_port(url: str) -> str:
 
 def leads_to(url: str, location: str) -> str:
     """Return where a redirect from `url` leads, for a message."""
+    return one_line(without_secrets(location, url)) if location else "an unknown address"
+
+
+def without_secrets(url: str, base: str = "") -> str:
+    """Return a URL, which may be relative to `base`, without user, password, query and fragment; for a message."""
     try:
-        return one_line(without_secrets(urllib.parse.urljoin(url, location))) if location else "an unknown address"
+        parts = urllib.parse.urlsplit(urllib.parse.urljoin(base, url))
     except ValueError:
         return "something that is not a URL"
-
-
-def without_secrets(url: str) -> str:
-    """Return a URL without user, password, query and fragment. Raises `ValueError` if it is not a URL."""
-    parts = urllib.parse.urlsplit(url)
     return urllib.parse.urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
