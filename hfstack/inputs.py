@@ -10,11 +10,9 @@ import json
 import sys
 from collections.abc import Mapping
 
+from hfstack import _files
 from hfstack._typing import NamedTuple
 from hfstack.errors import InputError, describe
-
-MAX_INPUT = 16 * 1024 * 1024
-"""The most bytes that are read. HostFactory's own inputs are smaller than a megabyte."""
 
 MAX_REQUEST_ID = 255
 
@@ -49,17 +47,19 @@ def read_document(path: str) -> object:
     if path == "-" and sys.stdin is None:
         raise InputError(f"cannot read {name}: it is closed")
     try:
-        if path == "-":
-            content = sys.stdin.buffer.read(MAX_INPUT + 1)
-        else:
-            with open(path, "rb") as file:
-                content = file.read(MAX_INPUT + 1)
+        content = read_stdin() if path == "-" else _files.read(path)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(f"cannot read {name}: {reason}") from None
-    if len(content) > MAX_INPUT:
-        raise InputError(f"{name}: larger than {MAX_INPUT // 1024 // 1024} MiB, wanted a HostFactory document")
     return parse_json(content, name)
+
+
+def read_stdin() -> bytes:
+    """Return what standard input holds. Raises `OSError`, also if it is too large."""
+    content = sys.stdin.buffer.read(_files.DOCUMENT_LIMIT + 1)
+    if len(content) > _files.DOCUMENT_LIMIT:
+        raise _files.too_large(_files.DOCUMENT_LIMIT)
+    return content
 
 
 def parse_json(content: bytes, name: str) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from hfstack.environment import Environment, read_environment
 from hfstack.log import Log
 from tests.provider import provider_variables
 from tests.scenarios import windows
+
+# hfstack does not trust what others may write
+os.umask(0o022)
 
 # the duration of an example means nothing on a busy machine
 settings.register_profile("hfstack", deadline=None, suppress_health_check=[HealthCheck.too_slow])

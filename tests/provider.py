@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hfstack.store.facts import MARKER
+from hfstack.store.write import MARKED
+
 
 def provider_variables(folder: Path) -> dict[str, str]:
     """Make the three folders of the provider in a folder, and return its variables as HostFactory sets them."""
@@ -12,3 +15,10 @@ def provider_variables(folder: Path) -> dict[str, str]:
         (folder / name).mkdir()
         variables[f"HF_PROVIDER_{name.upper()}DIR"] = str(folder / name)
     return variables
+
+
+def mark_as_used(workdir: Path) -> None:
+    """Leave what the first record leaves: without it, a work directory may be an empty mount point."""
+    marker = workdir / "requests" / MARKER
+    marker.parent.mkdir()
+    marker.write_bytes(MARKED)

@@ -17,7 +17,7 @@ from openstack import exceptions as sdk
 from openstack.config import OpenStackConfig, loader
 from openstack.config.cloud_region import CloudRegion
 
-from hfstack import __version__, errors
+from hfstack import __version__, _files, errors
 from hfstack.cloud.sdk import Access, capture_library_logs
 from hfstack.config.files import candidate_paths
 from hfstack.config.settings import Settings
@@ -121,8 +121,7 @@ def read_config(own_file: str | None) -> OpenStackConfig:
 def check_yaml(path: str) -> None:
     """Refuse a file that is unreadable or not YAML: the SDK would skip it silently. Raises `ConfigError`."""
     try:
-        with open(path, encoding="utf-8") as file:
-            yaml.safe_load(file)
+        yaml.safe_load(_files.read(path).decode("utf-8"))
     except yaml.MarkedYAMLError as error:
         # never the text of the line, nor what the parser quotes of it: it may be the password
         mark = error.problem_mark

@@ -1,5 +1,6 @@
 """Read the record of a request: one folder, with one small JSON file per fact, written once and never changed.
 
+    <workdir>/requests/.hfstack                    written before the first fact: this is no empty mount point
     <workdir>/requests/req-<uuid4>/asked.json      {"asked", "templateId", "names", "requestTimeout",
                                                     "place": {"project", "region", "compute"},
                                                     "floatingNetwork": id, if the machines get floating IPs}
@@ -23,8 +24,9 @@
 
 `asked`, `polled`, `ended` and `gone` are seconds since 1970 by the clock of the host that wrote them, for people to
 read; deadlines count from the files' own times, by the clock of the file system. Timeouts are seconds. `names` are the
-planned server names, one per machine. A missing folder means that nothing was recorded. A file that exists and cannot
-be read proves nothing: the caller must not conclude anything from it. `write.py` writes the files.
+planned server names, one per machine. A missing folder means that nothing was recorded. What exists and cannot be read,
+or is a link, or could have been written by another account, proves nothing: the caller must not conclude anything from
+it. `write.py` writes the files.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ import json
 import os
 import re
 
+from hfstack import _files
 from hfstack._typing import TYPE_CHECKING, NamedTuple
 from hfstack.errors import FactsUnreadable
 
@@ -42,6 +45,9 @@ if TYPE_CHECKING:
 FACT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 FOLDER_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(?<!\.)\Z")
 """Request ids that may have a folder. Windows opens `req-1` for `REQ-1` and for `req-1.`, so these may not."""
+
+MARKER = ".hfstack"
+"""The file in `requests/` that distinguishes an empty work directory from an empty mount point."""
 
 END_OF_TIME = 3e10
 """Seconds since 1970; the calendar of Windows ends in the year 3000."""
@@ -297,14 +303,44 @@ def find_folder(workdir: str, request_id: str) -> str | None:
     check_workdir(workdir)
     if not FOLDER_NAME.match(request_id):
         return None
-    folder = os.path.join(workdir, "requests", request_id)
+    requests = os.path.join(workdir, "requests")
+    folder = os.path.join(requests, request_id)
     try:
-        os.stat(folder)
-    except (FileNotFoundError, NotADirectoryError):
+        for path in (requests, folder):
+            _files.check_folder(path, workdir)
+    except FileNotFoundError:
+        if is_own_id(request_id) and is_unused(workdir):
+            raise FactsUnreadable(
+                f"the work directory {workdir} holds no records of hfstack at all: is its file system mounted? "
+                "If it is a new directory, there is nothing to do: the next requestMachines call makes it usable"
+            ) from None
         return None
     except OSError as error:
-        raise FactsUnreadable(f"cannot read {folder}: {error.strerror}") from None
+        raise FactsUnreadable(f"cannot read {error.filename}: {error.strerror}") from None
     return folder
+
+
+def is_unused(workdir: str) -> bool:
+    """Tell whether a work directory has never held a record: it has neither the marker nor a request's folder.
+
+    The first record of a work directory writes the marker. Without it, the directory may be a mount point whose file
+    system is not mounted. Raises `FactsUnreadable`.
+    """
+    check_workdir(workdir)
+    requests = os.path.join(workdir, "requests")
+    try:
+        _files.check_folder(requests, workdir)
+        names = os.listdir(requests)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        raise FactsUnreadable(f"cannot read {requests}: {error.strerror}") from None
+    return MARKER not in names and not any(map(is_own_id, names))
+
+
+def is_own_id(text: str) -> bool:
+    """Tell whether hfstack could have made this request id."""
+    return bool(re.match(r"(req|ret)-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", text))
 
 
 def check_workdir(workdir: str) -> None:
@@ -323,27 +359,41 @@ def check_workdir(workdir: str) -> None:
 
 def read(folder: str, name: str) -> dict[str, Any] | None:
     """Return the content of one fact, `None` if it was never recorded. Raises `FactsUnreadable`."""
-    path = os.path.join(folder, name)
+    return read_object(os.path.join(folder, name), workdir_of(folder))
+
+
+def read_object(path: str, workdir: str) -> dict[str, Any] | None:
+    """Return the object in a file of the work directory, `None` if there is no file. Raises `FactsUnreadable`."""
     try:
-        with open(path, "rb") as file:
-            fact = json.loads(file.read())
+        found = json.loads(_files.read_own(path, workdir))
     except FileNotFoundError:
         return None
     except OSError as error:
         raise FactsUnreadable(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, RecursionError):
         raise FactsUnreadable(f"{path} is not JSON") from None
-    if not isinstance(fact, dict):
+    if not isinstance(found, dict):
         raise FactsUnreadable(f"{path} is not a JSON object")
-    return fact
+    return found
 
 
 def list_facts(folder: str) -> list[str]:
-    """Return the file names of a request's facts, sorted. Raises `FactsUnreadable`."""
+    """Return the file names of a request's facts, sorted. Raises `FactsUnreadable`.
+
+    The name of a fact can be the whole of what it says, so each is checked here, too.
+    """
     try:
-        return sorted(name for name in os.listdir(folder) if FACT_NAME.match(name) and name.endswith(".json"))
+        names = sorted(name for name in os.listdir(folder) if FACT_NAME.match(name) and name.endswith(".json"))
+        for name in names:
+            _files.check_file(os.path.join(folder, name), workdir_of(folder))
     except OSError as error:
-        raise FactsUnreadable(f"cannot read {folder}: {error.strerror}") from None
+        raise FactsUnreadable(f"cannot read {error.filename or folder}: {error.strerror}") from None
+    return names
+
+
+def workdir_of(folder: str) -> str:
+    """Return the work directory in which the folder of a request is."""
+    return os.path.dirname(os.path.dirname(folder))
 
 
 def keys(recorded: list[str], kind: str) -> list[str]:

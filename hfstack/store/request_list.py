@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+from hfstack import _files
 from hfstack.errors import FactsUnreadable
 from hfstack.log import Log
 from hfstack.store.facts import (
-    FOLDER_NAME,
     AcquireRequest,
     ReturnRequest,
     check_workdir,
+    is_own_id,
     load_acquire,
     load_return,
 )
@@ -28,10 +29,14 @@ class RecordedRequest(NamedTuple):
 
 
 def recorded_request_ids(workdir: str) -> list[str]:
-    """Return the ids of all requests that have a folder, sorted. Raises `FactsUnreadable`."""
+    """Return the ids of all requests that have a folder, sorted; other entries are ignored.
+
+    Raises `FactsUnreadable`.
+    """
     folder = os.path.join(workdir, "requests")
     try:
-        return sorted(name for name in os.listdir(folder) if FOLDER_NAME.match(name) and name[:4] in {"req-", "ret-"})
+        _files.check_folder(folder, workdir)
+        return sorted(filter(is_own_id, os.listdir(folder)))
     except FileNotFoundError:
         check_workdir(workdir)
         return []
@@ -46,7 +51,7 @@ def load_recorded(workdir: str, request_id: str) -> RecordedRequest:
     folder = os.path.join(workdir, "requests", request_id)
     try:
         names = os.listdir(folder)
-        newest = max(os.stat(os.path.join(folder, name)).st_mtime for name in names or ["."])
+        newest = max(os.lstat(os.path.join(folder, name)).st_mtime for name in names or ["."])
     except OSError as error:
         raise FactsUnreadable(f"cannot read {folder}: {error.strerror}") from None
     return RecordedRequest(request_id, request, newest)

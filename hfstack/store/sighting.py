@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from hfstack.errors import FactsUnreadable
 from hfstack.store import files
-from hfstack.store.facts import file_system_time, load_ids, read, recorded_at
+from hfstack.store.facts import file_system_time, load_ids, read_object, recorded_at
 
 NAME = ".vanished.json"
 
@@ -25,7 +25,7 @@ def seconds_since_first(workdir: str, machine_ids: AbstractSet[str]) -> float | 
     """
     folder = os.path.join(workdir, "requests")
     try:
-        missed = load_ids(read(folder, NAME) or {}, "machineIds") or frozenset()
+        missed = load_ids(read_object(os.path.join(folder, NAME), workdir) or {}, "machineIds") or frozenset()
     except TypeError:
         missed = frozenset()
     now = file_system_time(folder) if machine_ids <= missed else None

@@ -4,22 +4,31 @@
 
 A fact is written to a temporary file beside its place, which is then linked to its name. A link succeeds or fails as a
 whole, over NFS too: of two processes one wins, and no reader ever sees half a fact. A process that is killed leaves its
-temporary file behind. Readers ignore it, because its name begins with a dot.
+temporary file behind. Readers ignore it, because its name begins with a dot. Nothing is written into a folder that is a
+link, or that another account could have made.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
+from hfstack._files import Untrusted, check_file, check_folder
 from hfstack._typing import TYPE_CHECKING
-from hfstack.errors import FactsUnwritable
-from hfstack.store.facts import FACT_NAME, FOLDER_NAME
+from hfstack.errors import FactsUnreadable, FactsUnwritable
+from hfstack.store.facts import FACT_NAME, FOLDER_NAME, MARKER, find_folder, read
 
 if TYPE_CHECKING:
     from hfstack.store.facts import AcquireRequest, Failed, Planned, Ready, Returned, ReturnRequest
+
+FACT = r"(asked|created|polled|ended|(failed|gone|ready)-[A-Za-z0-9._-]+)\.json"
+OWN_NAME = rf"({FACT}|\.({FACT}|now)\.[0-9a-f]{{32}})\Z"
+"""The names that hfstack writes into the folder of a request: facts, and what a killed process leaves of one."""
+
+MARKED = b"hfstack records its requests here. Keep this file: without it, the folder looks like an empty mount point.\n"
 
 
 def write_acquire_asked(workdir: str, request_id: str, request: AcquireRequest, template_id: str) -> bool:
@@ -136,28 +145,55 @@ def record(workdir: str, request_id: str, name: str, content: Mapping[str, objec
     try:
         make_folders(workdir, request_id)
         return not os.path.lexists(path) and files.write_once(path, json.dumps(content).encode())
+    except Untrusted as error:
+        raise FactsUnwritable(f"cannot record {path}: {error.filename}: {error.strerror}") from None
     except OSError as error:
         raise FactsUnwritable(f"cannot record {path}: {error.strerror}") from None
 
 
-def forget(workdir: str, request_id: str) -> None:
-    """Remove the record of a request, `asked.json` first: without it no request is known. Raises `FactsUnwritable`."""
-    folder = os.path.join(workdir, "requests", request_id)
-    try:
-        for name in sorted(os.listdir(folder), key=lambda name: name != "asked.json"):
-            os.unlink(os.path.join(folder, name))
-        os.rmdir(folder)
-    except OSError as error:
-        raise FactsUnwritable(f"cannot remove {folder}: {error.strerror}") from None
-
-
 def make_folders(workdir: str, request_id: str) -> None:
-    """Make the folder of a request, and the folder of all requests, if they do not exist."""
+    """Make the folder of a request, the folder of all requests and its marker, if they do not exist.
+
+    Raises `OSError`, also if a folder is not hfstack's own.
+    """
     from hfstack.store import files
 
     requests = os.path.join(workdir, "requests")
     for folder, above in ((requests, workdir), (os.path.join(requests, request_id), requests)):
-        if not os.path.isdir(folder):
+        try:
+            check_folder(folder, workdir)
+        except FileNotFoundError:
             with suppress(FileExistsError):
                 files.make_folder(folder)
             files.settle(above)
+    marker = os.path.join(requests, MARKER)
+    if not os.path.lexists(marker):
+        files.write_once(marker, MARKED)
+
+
+def forget(workdir: str, request_id: str) -> None:
+    """Remove the record of a request as a whole. Raises `FactsUnwritable`.
+
+    If the folder is not hfstack's own, has no readable `asked.json`, or holds anything that hfstack does not write,
+    nothing is removed. An empty folder has no record, and is removed.
+    """
+    folder = os.path.join(workdir, "requests", request_id)
+    try:
+        find_folder(workdir, request_id)
+        names = os.listdir(folder)
+        for name in names:
+            if not re.match(OWN_NAME, name):
+                raise FactsUnwritable(f"cannot remove {folder}: hfstack did not write {name}")
+            check_file(os.path.join(folder, name), workdir)
+        if names and read(folder, "asked.json") is None:
+            raise FactsUnwritable(f"cannot remove {folder}: it has no asked.json")
+        # the whole record goes at once: half of it would say something else
+        removed = os.path.join(workdir, "requests", f".{request_id}.{os.urandom(16).hex()}")
+        os.rename(folder, removed)
+        for name in names:
+            os.unlink(os.path.join(removed, name))
+        os.rmdir(removed)
+    except FactsUnreadable as error:
+        raise FactsUnwritable(f"cannot remove {folder}: {error}") from None
+    except OSError as error:
+        raise FactsUnwritable(f"cannot remove {folder}: {error.strerror}") from None

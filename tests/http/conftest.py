@@ -20,7 +20,7 @@ from openstack.config import loader
 import hfstack.cloud.sdk
 from hfstack import cli
 from hfstack.context import Budget, Context
-from tests.provider import provider_variables
+from tests.provider import mark_as_used, provider_variables
 from tests.unit.records import CREATED_AT, Clock
 
 KEYSTONE = "http://keystone.test:5000/v3"
@@ -255,6 +255,7 @@ def cloud() -> Iterator[Cloud]:
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     """A provider `bank` with the credentials of the cloud, a minute after its servers were created."""
     env = provider_variables(tmp_path)
+    mark_as_used(tmp_path / "work")
     (tmp_path / "conf" / "clouds.yaml").write_text(CLOUDS, "utf-8")
     clock = Clock()
     monkeypatch.setattr(cli, "Budget", functools.partial(Budget, monotonic=clock.monotonic, sleep=clock.sleep))

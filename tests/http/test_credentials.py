@@ -536,7 +536,7 @@ def test_a_mistake_in_secure_yaml_is_named_there(access: Open, conf: Path) -> No
 
 def test_a_file_that_the_system_does_not_give_out_is_named(access: Open, conf: Path) -> None:
     (conf / "secure.yaml").mkdir()
-    assert mistake(access) == f"cannot read {conf / 'secure.yaml'}: Is a directory"
+    assert mistake(access) == f"cannot read {conf / 'secure.yaml'}: found a folder, wanted a regular file"
 
 
 def test_a_login_without_a_password_is_a_mistake_and_no_outage(access: Open, cloud: Cloud) -> None:

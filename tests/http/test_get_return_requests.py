@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -123,14 +124,14 @@ def test_a_record_that_another_process_removes_meanwhile_is_history(
 ) -> None:
     record_request(site, polled={})
     cloud.servers = [server(1, tags=OURS), server(2, tags=OURS)]
-    monkeypatch.setattr(request_list, "recorded_request_ids", lambda _: [REQUEST, "req-gone", RETURN])
+    monkeypatch.setattr(request_list, "recorded_request_ids", lambda _: [REQUEST, NEW, RETURN])
     assert reclaim() == NOTHING
-    assert "gone" not in site.logged()
+    assert NEW not in site.logged()
 
 
 def test_a_work_directory_that_is_not_there_reports_nothing(reclaim: Reclaim, site: Site, cloud: Cloud) -> None:
     assert reclaim()["requests"] == []
-    site.work.rmdir()
+    shutil.rmtree(site.work)
     assert reclaim(code=1)["requests"] == []
     assert cloud.paths() == ["/v2.1/servers/detail"] * 2
 
@@ -217,7 +218,7 @@ def test_history_goes(reclaim: Reclaim, site: Site, cloud: Cloud) -> None:
     assert (site.work / "requests" / REQUEST).exists(), "a server of it is there"
     cloud.servers = []
     reclaim()
-    assert sorted(path.name for path in (site.work / "requests").iterdir()) == ["notes", NEW]
+    assert sorted(path.name for path in (site.work / "requests").iterdir()) == [".hfstack", "notes", NEW]
     assert f"{REQUEST}: its record is older than historyDays and was removed" in site.logged()
 
 
@@ -229,7 +230,9 @@ def test_a_record_that_cannot_be_removed_is_a_warning(reclaim: Reclaim, site: Si
     for request_id in (REQUEST, SMALL):
         age(site, request_id, 91)
     assert reclaim()["requests"] == []
-    assert f"WARNING - cannot remove {site.work / 'requests' / REQUEST}: " in site.logged()
+    folder = site.work / "requests" / REQUEST
+    assert f"WARNING - cannot remove {folder}: hfstack did not write notes" in site.logged()
+    assert {"asked.json", "created.json", "ended.json", "notes"} <= {path.name for path in folder.iterdir()}
     assert not (site.work / "requests" / SMALL).exists()
 
 

@@ -50,6 +50,7 @@ POLL = {
     "hfstack.store.facts",
     "hfstack.log",
     "hfstack.rules.server_record",
+    "hfstack._files",
     "hfstack._typing",
     "hfstack.inputs",
     "hfstack.states",

@@ -10,6 +10,7 @@ from hfstack.cloud.nova import MICROVERSION
 from hfstack.cloud.transport import Reply
 
 REQUEST = "req-33e9ed03-62c0-4b46-b7cd-3c54fb497b72"
+ANOTHER = "req-5f9b3c1e-2d47-4b8a-9e60-7c1d2a3b4c5d"
 RETURN = "ret-0b7d2a44-9a57-4b77-9f4a-8d3c9f1f2c55"
 TAG = f"hf:{REQUEST}"
 

@@ -103,7 +103,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         inputs.read_document(str(tmp_path))
-    assert str(caught.value) == f"cannot read {tmp_path}: Is a directory"
+    assert str(caught.value) == f"cannot read {tmp_path}: found a folder, wanted a regular file"
 
 
 def test_an_impossible_file_name_is_refused() -> None:
@@ -116,7 +116,7 @@ def test_a_huge_file_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b" " * (16 * 1024 * 1024 - 1) + b"{}")
     with pytest.raises(InputError) as caught:
         inputs.read_document(str(path))
-    assert str(caught.value) == f"{path}: larger than 16 MiB, wanted a HostFactory document"
+    assert str(caught.value) == f"cannot read {path}: found more than 16 MiB"
 
 
 def test_the_largest_file_is_read(tmp_path: Path) -> None:

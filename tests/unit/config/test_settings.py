@@ -153,7 +153,7 @@ def test_an_invalid_file_is_refused_with_its_name(
 def test_an_unreadable_file_is_named(environment: Environment, log: Log) -> None:
     path = Path(environment.confdir) / "bankprov_config.json"
     path.mkdir()
-    assert mistake(environment, log) == f"cannot read {path}: Is a directory"
+    assert mistake(environment, log) == f"cannot read {path}: found a folder, wanted a regular file"
 
 
 @pytest.mark.parametrize(

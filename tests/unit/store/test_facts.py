@@ -19,10 +19,12 @@ from hfstack.store.facts import (
     Planned,
     Returned,
     ReturnRequest,
+    is_unused,
     load_acquire,
     load_return,
 )
 from hfstack.store.request_list import load_recorded, recorded_request_ids
+from tests.provider import mark_as_used
 from tests.unit.records import CREATED_AT, LAUNCHED_AT, REQUEST, RETURN, server_id
 from tests.unit.shapes import JSON
 
@@ -173,9 +175,38 @@ def test_the_record_of_a_return_holds_which_machines_are_gone(tmp_path: Path) ->
 
 @pytest.mark.parametrize("load", [load_acquire, load_return])
 def test_without_a_folder_nothing_is_recorded(tmp_path: Path, load: Any) -> None:
+    mark_as_used(tmp_path)
     assert load(str(tmp_path), REQUEST) is None
-    (tmp_path / "requests").mkdir()
-    assert load(str(tmp_path), REQUEST) is None
+    assert load(str(tmp_path), "req-1") is None
+
+
+@pytest.mark.parametrize("load", [load_acquire, load_return])
+@pytest.mark.parametrize("holds", [(), ("requests",), ("requests/notes", "requests/req-1", "cache")])
+def test_a_work_directory_without_any_record_may_be_an_empty_mount_point(
+    tmp_path: Path, load: Any, holds: tuple[str, ...]
+) -> None:
+    for name in holds:
+        (tmp_path / name).mkdir(parents=True)
+    for request_id in (REQUEST, RETURN):
+        with pytest.raises(FactsUnreadable) as caught:
+            load(str(tmp_path), request_id)
+        assert str(caught.value) == (
+            f"the work directory {tmp_path} holds no records of hfstack at all: is its file system mounted? "
+            "If it is a new directory, there is nothing to do: the next requestMachines call makes it usable"
+        )
+    assert load(str(tmp_path), "req-2") is None, "hfstack makes no such id"
+    assert is_unused(str(tmp_path))
+
+
+def test_a_record_of_an_older_version_shows_that_a_work_directory_is_mounted(tmp_path: Path) -> None:
+    record(tmp_path, REQUEST, asked=ASKED)
+    assert load_return(str(tmp_path), RETURN) is None
+    assert not is_unused(str(tmp_path))
+
+
+def test_a_missing_work_directory_is_not_unused(tmp_path: Path) -> None:
+    with pytest.raises(FactsUnreadable, match="does not exist"):
+        is_unused(str(tmp_path / "gone"))
 
 
 @pytest.mark.parametrize("load", [load_acquire, load_return])
@@ -237,13 +268,7 @@ def test_a_corrupt_answer_of_nova_is_no_plan(tmp_path: Path) -> None:
 def test_a_fact_that_the_system_cannot_read_is_unreadable(tmp_path: Path) -> None:
     folder = record(tmp_path, REQUEST)
     (folder / "asked.json").mkdir()
-    assert unreadable_acquire(tmp_path) == f"cannot read {folder / 'asked.json'}: Is a directory"
-
-
-def test_a_folder_that_the_system_cannot_open_is_unreadable(tmp_path: Path) -> None:
-    (tmp_path / "requests").mkdir()
-    (tmp_path / "requests" / REQUEST).symlink_to(REQUEST)
-    assert "Too many levels of symbolic links" in unreadable_acquire(tmp_path)
+    assert unreadable_acquire(tmp_path) == f"cannot read {folder / 'asked.json'}: found a folder, wanted a regular file"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -398,14 +423,26 @@ def test_an_end_of_the_wrong_shape_is_malformed(tmp_path: Path, told: object) ->
 
 
 def test_a_folder_that_vanished_is_unreadable(tmp_path: Path) -> None:
+    mark_as_used(tmp_path)
     with pytest.raises(FactsUnreadable, match="cannot read"):
         load_recorded(str(tmp_path), REQUEST)
 
 
 def test_requests_are_listed_and_nothing_else(tmp_path: Path) -> None:
     assert recorded_request_ids(str(tmp_path)) == []
-    for name in (RETURN, REQUEST, ".req-hidden", "notes"):
+    strays = (
+        f".{REQUEST}",
+        "notes",
+        "req-1",
+        REQUEST.upper(),
+        f"{REQUEST}.",
+        f"{REQUEST}.old",
+        f"x{REQUEST}",
+        RETURN[:-1],
+    )
+    for name in (RETURN, REQUEST, *strays):
         record(tmp_path, name)
+    (tmp_path / "requests" / "req-notes.txt").write_text("", "utf-8")
     assert recorded_request_ids(str(tmp_path)) == [REQUEST, RETURN]
 
 

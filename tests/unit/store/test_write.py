@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -71,7 +72,9 @@ def test_what_is_recorded_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(os, "fsync", fsync)
     record(str(tmp_path), REQUEST, "asked.json", ASKED)
-    assert [name.split(".json.")[0] for name in synced] == [tmp_path.name, "requests", ".asked", REQUEST]
+    written = [re.sub(r"\.[0-9a-f]{32}$", "", name) for name in synced]
+    folders = [tmp_path.name, "requests"]
+    assert written == [*folders, "..hfstack", "requests", ".asked.json", REQUEST]
 
 
 # Against others
@@ -264,7 +267,7 @@ def test_a_missing_work_directory_is_not_created(tmp_path: Path) -> None:
 
 def test_a_file_in_the_place_of_the_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "requests").write_text("", "utf-8")
-    assert refusal(tmp_path).endswith(": Not a directory")
+    assert refusal(tmp_path).endswith(f": {tmp_path / 'requests'}: found a file, wanted a folder")
 
 
 @pytest.mark.parametrize("wrong", ["..", "../evil", "/evil", "a/b", "", ".hidden", "a\\b", "x\0"])

@@ -1,0 +1,147 @@
+"""Open files that somebody else may have put there: never wait for one, never read one without end.
+
+A named pipe, a device, a folder or a file of 20 GB in the place of a file is an `OSError` at once; its `strerror` says
+what was found. In the work directory, files and folders must also be hfstack's own: no links, owned by an account that
+hfstack trusts, and writable by nobody else. On Windows only links and junctions are refused, because there the access
+list of the work directory decides who may write.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+LIMIT = 64 * 1024 * 1024
+"""The most bytes of a record or a cache that are read. The largest that hfstack can write, for 10,000 machines with the
+longest messages, has 60 MiB; usual ones have a few kilobytes."""
+
+DOCUMENT_LIMIT = 16 * 1024 * 1024
+"""The most bytes of a document that people or HostFactory write. HostFactory's own are smaller than a megabyte."""
+
+FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+
+CHUNK = 64 * 1024
+
+KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFLNK: "a link",
+    stat.S_IFREG: "a file",
+}
+
+
+class Untrusted(OSError):
+    """What is at `filename` may not be hfstack's own, so hfstack neither believes it nor writes there."""
+
+
+def read(path: str, limit: int = DOCUMENT_LIMIT) -> bytes:
+    """Return the content of a regular file, to which links may lead. Raises `OSError`."""
+    handle = open_regular(path, os.O_RDONLY)
+    try:
+        return content(handle, limit)
+    finally:
+        os.close(handle)
+
+
+def read_own(path: str, workdir: str, not_for: int = 0o022) -> bytes:
+    """Return the content of a file that hfstack wrote below the work directory. Raises `OSError`.
+
+    `not_for` are the bits of the mode that a file may not have.
+    """
+    handle = open_regular(path, os.O_RDONLY, follow=False)
+    try:
+        check_own(path, os.fstat(handle), workdir, not_for)
+        return content(handle, LIMIT)
+    finally:
+        os.close(handle)
+
+
+def open_regular(path: str, flags: int, *, follow: bool = True) -> int:
+    """Open a regular file; with `follow`, links may lead to it. Raises `OSError`."""
+    # look first, because some devices act when they are opened; look again, because the path may have changed meanwhile
+    check_kind(path, os.stat(path) if follow else os.lstat(path))
+    handle = os.open(path, flags | FLAGS | (0 if follow else NO_LINK))
+    try:
+        check_kind(path, os.fstat(handle))
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
+
+
+def content(handle: int, limit: int) -> bytes:
+    """Return what an open file contains. Raises `OSError` if it has more bytes than the limit."""
+    if os.fstat(handle).st_size <= limit:
+        found = bytearray()
+        while len(found) <= limit:
+            part = os.read(handle, CHUNK)
+            if not part:
+                return bytes(found)
+            found += part
+    raise too_large(limit)
+
+
+def too_large(limit: int) -> OSError:
+    """Return the error for a file that has more bytes than the limit."""
+    most = f"{limit // 1024 // 1024} MiB" if limit >= 1024 * 1024 else f"{limit} bytes"
+    return OSError(errno.EFBIG, f"found more than {most}")
+
+
+def check_folder(path: str, workdir: str) -> None:
+    """Check that a folder below the work directory is hfstack's own. Raises `Untrusted`, and `OSError` without it."""
+    status = os.lstat(path)
+    check_kind(path, status, "a folder")
+    check_own(path, status, workdir)
+
+
+def check_file(path: str, workdir: str) -> None:
+    """Check that a file below the work directory is hfstack's own, without opening it. Raises `OSError`."""
+    status = os.lstat(path)
+    check_kind(path, status)
+    check_own(path, status, workdir)
+
+
+def check_kind(path: str, status: os.stat_result, wanted: str = "a file") -> None:
+    """Raise `Untrusted` unless the path is a regular file, or a folder, and no junction of Windows."""
+    found = KINDS.get(stat.S_IFMT(status.st_mode), "something else")
+    if getattr(status, "st_reparse_tag", 0) == getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", -1):
+        found = "a junction"
+    if found != wanted:
+        regular = "a regular file" if wanted == "a file" else wanted
+        raise Untrusted(errno.EINVAL, f"found {found}, wanted {regular}", path)
+
+
+def check_own(path: str, status: os.stat_result, workdir: str, not_for: int = 0o022) -> None:
+    """Raise `Untrusted` if an account that hfstack does not trust owns a file or folder, or may write to it.
+
+    hfstack trusts its own account, root, and the owner of the work directory.
+    """
+    if not hasattr(os, "geteuid"):
+        return
+    me, owner = os.geteuid(), status.st_uid
+    if owner not in {me, 0} and owner != os.stat(workdir).st_uid:
+        found = f"its owner is uid {owner}, wanted this account (uid {me}), root or the owner of the work directory"
+        raise Untrusted(errno.EPERM, f"{found}: change its owner (chown)", path)
+    if status.st_mode & not_for:
+        found = f"its mode is {stat.S_IMODE(status.st_mode):04o}, so others may have changed it"
+        raise Untrusted(errno.EPERM, f"{found}: check its content, then run chmod go-w", path)
+
+
+def hand_over(handle: int, folder: str) -> None:
+    """Give what root has just made, and holds open, to the account that owns the folder. Raises `OSError`."""
+    account = foreign_owner(folder)
+    if account and os.fstat(handle).st_uid != account.st_uid:
+        os.chown(handle, account.st_uid, account.st_gid)
+
+
+def foreign_owner(folder: str) -> os.stat_result | None:
+    """Return the state of a folder that belongs to another account while root runs hfstack, `None` otherwise."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return None
+    status = os.stat(folder)
+    return status if status.st_uid else None
