@@ -132,16 +132,9 @@ def check_own(path: str, status: os.stat_result, workdir: str, not_for: int = 0o
         raise Untrusted(errno.EPERM, f"{found}: check its content, then run chmod go-w", path)
 
 
-def hand_over(handle: int, folder: str) -> None:
-    """Give what root has just made, and holds open, to the account that owns the folder. Raises `OSError`."""
-    account = foreign_owner(folder)
-    if account and os.fstat(handle).st_uid != account.st_uid:
-        os.chown(handle, account.st_uid, account.st_gid)
-
-
 def foreign_owner(folder: str) -> os.stat_result | None:
     """Return the state of a folder that belongs to another account while root runs hfstack, `None` otherwise."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         return None
-    status = os.stat(folder)
+    status = os.stat(folder or os.curdir)
     return status if status.st_uid else None

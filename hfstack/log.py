@@ -3,8 +3,8 @@
     2026-03-01T09:30:00.123Z 4711 getRequestStatus INFO req-… 2 servers seen
 
 Each line is one `write` to a file opened for appending, so processes do not mix their lines, and no line is lost while
-another process rotates the log. An error of the log never prevents an answer. No level logs secrets: no request bodies,
-no headers, no values of configuration keys that hfstack does not know.
+another process rotates the log. The log is a regular file and no link. An error of the log never prevents an answer.
+No level logs secrets: no request bodies, no headers, no values of configuration keys that hfstack does not know.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import re
 import sys
 import time
 
+from hfstack import _files
 from hfstack.environment import Environment
 
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40}
@@ -57,11 +58,17 @@ class Log:
         self.max_bytes = environment.log_max_bytes
         self.max_rotate = environment.log_max_rotate
         self.threshold = level_number(environment.log_level) or LEVELS["INFO"]
+        self.troubles: list[str] = []
+
+    @property
+    def trouble(self) -> str:
+        """Why lines were not written, in one sentence; "" if all were. Shared by the logs of a call."""
+        return self.troubles[0] if self.troubles else ""
 
     def for_request(self, request_id: str) -> Log:
         """Return the log of one request, whose lines contain its id."""
         log = Log(self.environment, self.command, request_id)
-        log.threshold = self.threshold
+        log.threshold, log.troubles = self.threshold, self.troubles
         return log
 
     def set_level(self, name: str) -> None:
@@ -94,16 +101,12 @@ class Log:
         line = f"{stamp} {os.getpid()} {self.command} {level} {printable(self.request_id) or '-'} {text}\n"
         try:
             self.append(line.encode("utf-8", "replace"))
-        except OSError:
-            return
+        except OSError as error:
+            self.troubles.append(f"the log {self.path} cannot be written: {error.strerror}")
 
     def append(self, line: bytes) -> None:
         """Write the line. The line that reaches the size limit is the last of its file."""
-        try:
-            handle = open_to_append(self.path)
-        except FileNotFoundError:
-            os.makedirs(os.path.dirname(self.path), exist_ok=True)
-            handle = open_to_append(self.path)
+        handle = open_to_append(self.path)
         try:
             os.write(handle, line)
             size = os.fstat(handle).st_size
@@ -138,13 +141,24 @@ class Log:
 
 
 def open_to_append(path: str) -> int:
-    """Open or create a file so that each write lands at its end."""
+    """Open or create a file so that each write lands at its end. Raises `OSError` for anything but a regular file."""
     if sys.platform == "win32":
         from hfstack import _windows
 
+        if os.path.lexists(path):
+            _files.check_kind(path, os.lstat(path))
+        else:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
         return _windows.open_to_append(path)
     else:  # noqa: RET505 - type checkers check only one of the branches
-        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+        while True:
+            try:
+                return _files.open_regular(path, os.O_WRONLY | os.O_APPEND, follow=False)
+            except FileNotFoundError:
+                # once more, because another process may rotate the new file away before it is open here
+                from hfstack import _posix
+
+                _posix.create_log(path)
 
 
 def printable(text: str) -> str:

@@ -57,18 +57,8 @@ if sys.platform == "win32":
     from hfstack._windows import make_private_folder as make_folder
     from hfstack._windows import replace
 else:
-
-    def create(path: str) -> int:
-        """Create a file and open it for writing. Raises `OSError` if it exists."""
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-
-    def make_folder(path: str) -> None:
-        """Create a folder. Raises `OSError` if it exists."""
-        os.mkdir(path, 0o700)
-
-    def replace(source: str, target: str) -> None:
-        """Replace a file by another. Raises `OSError`."""
-        os.replace(source, target)
-
+    from hfstack._posix import create_private as create
+    from hfstack._posix import make_private_folder as make_folder
+    from hfstack._posix import replace
 
 __all__ = ["create", "make_folder", "publish", "replace", "settle", "write_once"]

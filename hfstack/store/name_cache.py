@@ -8,7 +8,6 @@ refuses the request, and all names are looked up again. Without a cached token n
 from __future__ import annotations
 
 import hashlib
-import json
 
 from hfstack.environment import Environment
 from hfstack.store import token_cache
@@ -28,9 +27,10 @@ class Names:
 
     def load(self) -> dict[tuple[str, str], tuple[str, float]]:
         """Return the ids that are still valid, each with the time of its look-up."""
+        if not self.path:
+            return {}
         try:
-            with open(self.path, "rb") as file:
-                document = json.loads(file.read())
+            document = token_cache.read(self.path)
             if document["login"] != self.login:
                 return {}
             ids = {(kind, name): (known_id, float(when)) for kind, name, known_id, when in document["names"]}

@@ -33,7 +33,7 @@ def load(environment: Environment, env: Mapping[str, str], now: float) -> Refuse
     One from the future is not believed: the clock was wrong then, or is now.
     """
     try:
-        document = token_cache.read(place(environment), environment, env) or {}
+        document = token_cache.read_dependent(place(environment), environment, env) or {}
         age = now - float(document["made"])
         found = RefusedLogin(str(document["message"]), tuple(map(str, document["request_ids"])), PAUSE - age)
     except (TypeError, ValueError, KeyError):

@@ -16,7 +16,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 
-from hfstack import __version__
+from hfstack import __version__, _files
 from hfstack._typing import TYPE_CHECKING, NamedTuple
 from hfstack.environment import Environment
 
@@ -57,7 +57,7 @@ class CachedAccess(NamedTuple):
 def load(environment: Environment, env: Mapping[str, str], now: float) -> CachedAccess | None:
     """Return the cached access, `None` if there is none that is valid. Never fails."""
     try:
-        document = read(place(environment), environment, env) or {}
+        document = read_dependent(place(environment), environment, env) or {}
         known = CachedAccess(**document["known"])
         fresh = document["made"] <= now < document["made"] + MAX_AGE and now < known.expires - MARGIN
     except (ValueError, TypeError, KeyError):
@@ -76,19 +76,16 @@ def save(
         write_dependent(place(environment), environment, env, began, files, made=began, known=known._asdict())
 
 
-def read(path: str, environment: Environment, env: Mapping[str, str]) -> dict[str, Any] | None:
+def read_dependent(path: str, environment: Environment, env: Mapping[str, str]) -> dict[str, Any] | None:
     """Return a file that `write_dependent` wrote, `None` if something changed that it depends on. Never fails."""
     if not path:
         return None
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        with os.fdopen(handle, "rb") as file:
-            private = is_private(os.fstat(handle))
-            document: dict[str, Any] = json.loads(file.read())
+        document: dict[str, Any] = read(path)
         same = document["key"] == key(environment, env, document["files"])
     except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
-    return document if private and same else None
+    return document if same else None
 
 
 def write_dependent(
@@ -107,18 +104,30 @@ def write_dependent(
     write(path, document)
 
 
+def read(path: str) -> Any:  # noqa: ANN401 - JSON
+    """Return the document in a cache file. Raises `ValueError`, and `OSError` if others may read or write the file."""
+    folder = os.path.dirname(path)
+    workdir = os.path.dirname(folder)
+    _files.check_folder(folder, workdir)
+    return json.loads(_files.read_own(path, workdir, not_for=0o077))
+
+
 def write(path: str, document: object) -> None:
     """Write a file that only this account can read, in one step. Gives up silently if that fails."""
     from hfstack.store import files
 
-    temporary = f"{path}.{os.getpid()}"
+    folder, temporary = os.path.dirname(path), f"{path}.{os.getpid()}"
     try:
-        # make only this folder: a missing work directory may be one that is not mounted
-        if not os.path.isdir(os.path.dirname(path)):
-            files.make_folder(os.path.dirname(path))
+        try:
+            _files.check_folder(folder, os.path.dirname(folder))
+        except FileNotFoundError:
+            # make only this folder: a missing work directory may be one that is not mounted
+            files.make_folder(folder)
         with os.fdopen(files.create(temporary), "wb") as file:
             file.write(json.dumps(document).encode())
         files.replace(temporary, path)
+    except _files.Untrusted:
+        return
     except OSError:
         remove(temporary)
 
@@ -130,7 +139,9 @@ def drop(environment: Environment) -> None:
 
 def remove(path: str) -> None:
     """Remove a file, if that can be done."""
+    folder = os.path.dirname(path)
     try:
+        _files.check_folder(folder, os.path.dirname(folder))
         os.unlink(path)
     except OSError:
         return
@@ -138,16 +149,22 @@ def remove(path: str) -> None:
 
 def place(environment: Environment, what: str = "access") -> str:
     """Return the path of this account's cache file of one kind, "" if there is no work directory for it."""
-    account = str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
+    account = account_of(environment.workdir)
     name = f"{what}-{environment.provider}-{environment.host}-{account}.json"
     if not environment.workdir or "/" in name or "\\" in name:
         return ""
     return os.path.join(environment.workdir, "cache", name)
 
 
-def is_private(status: os.stat_result) -> bool:
-    """Tell whether only this account can read and write a file. Windows ensures that when the file is created."""
-    return not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not status.st_mode & 0o077)
+def account_of(workdir: str) -> str:
+    """Return the account whose files these are: root works for the account that owns the work directory."""
+    if not hasattr(os, "geteuid"):
+        return os.environ.get("USERNAME", "")
+    try:
+        owner = _files.foreign_owner(workdir)
+    except OSError:
+        owner = None  # it is missing, so there will be no file
+    return str(owner.st_uid if owner else os.geteuid())
 
 
 def key(environment: Environment, env: Mapping[str, str], files: Iterable[str]) -> list[object]:

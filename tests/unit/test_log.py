@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import subprocess
 import sys
 import time
@@ -154,17 +155,78 @@ def test_without_a_folder_there_is_no_log(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.parametrize("obstacle", ["folder-is-a-file", "log-is-a-folder", "name-too-long"])
-def test_a_log_that_cannot_be_written_has_no_effect(environment: Environment, obstacle: str) -> None:
-    if obstacle == "folder-is-a-file":
-        path = Path(environment.logdir) / "file"
-        path.write_bytes(b"")
-        environment = environment._replace(logdir=str(path / "below"))
-    if obstacle == "log-is-a-folder":
-        Path(Log(environment, "x").path).mkdir()
-    if obstacle == "name-too-long":
-        environment = environment._replace(host="h" * 300)
-    Log(environment, "getRequestStatus").error("x")
+def folder_is_a_file(environment: Environment) -> tuple[Environment, str]:
+    path = Path(environment.logdir) / "file"
+    path.write_bytes(b"")
+    return environment._replace(logdir=str(path / "below")), "Not a directory"
+
+
+def name_too_long(environment: Environment) -> tuple[Environment, str]:
+    return environment._replace(host="h" * 300), "File name too long"
+
+
+def log_is(make: Callable[[Path], object], found: str) -> Callable[[Environment], tuple[Environment, str]]:
+    def obstacle(environment: Environment) -> tuple[Environment, str]:
+        make(Path(Log(environment, "x").path))
+        return environment, f"found {found}, wanted a regular file"
+
+    return obstacle
+
+
+def read_by_nobody(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def read_by_somebody(path: Path) -> None:
+    os.mkfifo(path)
+    os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+
+
+OBSTACLES = {
+    "the folder is a file": folder_is_a_file,
+    "the name is too long": name_too_long,
+    "the log is a folder": log_is(Path.mkdir, "a folder"),
+    "the log is a pipe": log_is(read_by_nobody, "a named pipe"),
+    "the log is a pipe that somebody reads": log_is(read_by_somebody, "a named pipe"),
+    "the log is a link": log_is(lambda path: path.symlink_to(path.with_name("elsewhere")), "a link"),
+    "the log is a device": log_is(lambda path: path.symlink_to("/dev/full"), "a link"),
+}
+
+
+@pytest.mark.parametrize("obstacle", OBSTACLES)
+def test_a_log_that_cannot_be_written_says_why_and_has_no_other_effect(environment: Environment, obstacle: str) -> None:
+    changed, why = OBSTACLES[obstacle](environment)
+    log = Log(changed, "getRequestStatus")
+    assert log.trouble == ""
+    log.for_request("req-1").error("x")
+    log.error("y")
+    assert log.trouble == f"the log {log.path} cannot be written: {why}"
+    assert log.for_request("req-2").trouble == log.trouble
+    assert not Path(environment.logdir, "elsewhere").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a device")
+def test_a_device_is_no_log(environment: Environment) -> None:
+    log = Log(environment, "getRequestStatus")
+    os.mknod(log.path, 0o600 | stat.S_IFCHR, os.makedev(1, 7))
+    log.error("x")
+    assert log.trouble.endswith(": found a device, wanted a regular file")
+
+
+def test_a_full_disk_is_named(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    log.error("x")
+    assert log.trouble.endswith(": No space left on device")
+
+
+def test_without_a_folder_there_is_no_trouble(environment: Environment, log: Log) -> None:
+    nowhere = Log(environment._replace(logdir=""), "getRequestStatus")
+    for one in (nowhere, log):
+        one.error("x")
+        assert one.trouble == ""
 
 
 def test_other_users_cannot_read_the_log(log: Log) -> None:

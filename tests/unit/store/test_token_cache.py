@@ -72,7 +72,7 @@ def left(kept: Kept) -> list[str]:
 
 def test_what_is_saved_is_loaded(kept: Kept) -> None:
     assert kept.load() == kept.known
-    assert left(kept) == [f"access-bank-master1-{os.getuid()}.json"]
+    assert left(kept) == [f"access-bank-master1-{os.geteuid()}.json"]
 
 
 def test_only_the_account_itself_may_read_it(kept: Kept) -> None:
@@ -92,8 +92,8 @@ def test_two_providers_hosts_and_work_directories_have_files_of_their_own(kept: 
 
 
 def test_two_accounts_have_files_of_their_own(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    mine, account = kept.path, os.getuid()
-    monkeypatch.setattr(os, "getuid", lambda: account + 1)
+    mine, account = kept.path, os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: account + 1)
     assert kept.path.name == mine.name.replace(f"-{account}.json", f"-{account + 1}.json") != mine.name
 
 
@@ -263,7 +263,7 @@ def test_a_token_near_its_end_is_not_kept(kept: Kept) -> None:
     assert kept.path.read_bytes() == before
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_a_file_of_another_account_is_not_used(kept: Kept) -> None:
     os.chown(kept.path, 65534, -1)
     assert kept.load() is None
@@ -344,7 +344,7 @@ def test_a_full_disk_leaves_the_old_one(kept: Kept, monkeypatch: pytest.MonkeyPa
     assert (kept.path.read_bytes(), left(kept)) == (before, names)
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_cannot_be_written_is_no_error(kept: Kept) -> None:
     before = kept.path.read_bytes()
     kept.path.parent.chmod(0o500)
