@@ -108,6 +108,19 @@ def test_a_down_cell_proves_nothing(reclaim: Reclaim, site: Site, cloud: Cloud) 
     assert reclaim() == NOTHING
 
 
+@pytest.mark.parametrize("content", [b"", b"[]"])
+def test_an_emptied_return_concerns_only_its_own_machines(
+    reclaim: Reclaim, site: Site, cloud: Cloud, content: bytes
+) -> None:
+    """Case c15."""
+    site.record(RETURN, asked={})
+    (site.work / "requests" / RETURN / "asked.json").write_bytes(content)
+    record_request(site, polled={})
+    cloud.servers = [server(1, tags=OURS)]
+    assert [one["machineId"] for one in reclaim()["requests"]] == [server_id(2)]
+    assert f"WARNING - {RETURN} is skipped: " in site.logged()
+
+
 @pytest.mark.parametrize("damaged", [NEW, RETURN])
 def test_what_is_damaged_concerns_only_its_own_machines(
     reclaim: Reclaim, site: Site, cloud: Cloud, damaged: str
@@ -117,6 +130,42 @@ def test_what_is_damaged_concerns_only_its_own_machines(
     cloud.servers = [server(1, tags=OURS)]
     assert [one["machineId"] for one in reclaim()["requests"]] == [server_id(2)]
     assert f"{damaged} is skipped: the facts in" in site.logged()
+
+
+@pytest.mark.parametrize("stray", ["notes.txt", "req-1", f"{REQUEST}.old", ".swp", "ret-copy"])
+def test_a_stray_entry_is_ignored(reclaim: Reclaim, site: Site, cloud: Cloud, stray: str) -> None:
+    """Case c15."""
+    (site.work / "requests" / stray).write_text("x", "utf-8")
+    record_request(site, polled={})
+    cloud.servers = [server(1, tags=OURS), server(2, tags=OURS)]
+    assert reclaim() == NOTHING
+    assert stray not in site.logged()
+
+
+def test_requests_that_are_a_link_report_nothing(reclaim: Reclaim, site: Site, cloud: Cloud) -> None:
+    """Case `evil link`."""
+    record_request(site, polled={}, ended={})
+    age(site, REQUEST, 91)
+    requests = site.work / "requests"
+    requests.rename(site.work / "elsewhere")
+    requests.symlink_to("elsewhere")
+    cloud.servers = []
+    found = reclaim(code=1)
+    assert found == {"message": f"cannot read {requests}: found a link, wanted a folder", "requests": []}
+    assert len(os.listdir(requests / REQUEST)) == 4
+
+
+def test_an_old_request_that_is_a_link_keeps_what_it_leads_to(reclaim: Reclaim, site: Site, cloud: Cloud) -> None:
+    """Case `evil link`."""
+    record_request(site, polled={}, ended={})
+    age(site, REQUEST, 91)
+    folder = site.work / "requests" / REQUEST
+    folder.rename(site.work / "elsewhere")
+    folder.symlink_to(site.work / "elsewhere")
+    cloud.servers = []
+    assert reclaim()["requests"] == []
+    assert f"WARNING - {REQUEST} is skipped: cannot read {folder}: found a link, wanted a folder" in site.logged()
+    assert len(os.listdir(site.work / "elsewhere")) == 4
 
 
 def test_a_record_that_another_process_removes_meanwhile_is_history(
