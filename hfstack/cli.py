@@ -79,17 +79,21 @@ def run(name: str, arguments: Sequence[str], env: Mapping[str, str]) -> int:
         log.error(str(error))
         # LSF does not use a template for a while after a message that begins like this (resource connector's plug-ins)
         code = f"Error Code: {error.code} " if isinstance(error, Refusal) and is_lsf(env) else ""
-        return print_text(as_json({"message": code + str(error), **getattr(error, "document", {})}), 1)
+        document = {"message": code + str(error), **getattr(error, "document", {})}
+        return print_text(as_json(with_log_trouble(document, log)), 1)
     except Exception as error:  # noqa: BLE001 - HostFactory gets one document whatever happens
         log.error(f"internal error: {type(error).__name__}: {error} at {' < '.join(source_lines(error))}")
-        return print_text(as_json({"message": f"internal error in hfstack {__version__}: {type(error).__name__}"}), 1)
-    exit_code = print_text(as_json(document), 0)
+        document = {"message": f"internal error in hfstack {__version__}: {type(error).__name__}"}
+        return print_text(as_json(with_log_trouble(document, log)), 1)
+    exit_code = print_text(as_json(document if name == "getRequestStatus" else with_log_trouble(document, log)), 0)
     if exit_code:
         log.warning("the answer was not delivered: stdout cannot be written")
     return exit_code
 
 
-def answer(name: str, arguments: Sequence[str], env: Mapping[str, str], environment: Environment, log: Log) -> object:
+def answer(
+    name: str, arguments: Sequence[str], env: Mapping[str, str], environment: Environment, log: Log
+) -> Mapping[str, object]:
     """Read the input, load the settings and return the command's answer."""
     path = input_path(name, arguments)
     document = inputs.read_document(path)
@@ -102,7 +106,16 @@ def answer(name: str, arguments: Sequence[str], env: Mapping[str, str], environm
     budget = Budget(time_budget(environment, configured.actionTimeout))
     command = __import__(COMMANDS[name], fromlist=["run"])
     context = Context(environment, configured, env, log, budget, cached_access, started_at, request_id=log.request_id)
-    return command.run(document, "standard input" if path == "-" else path, context)
+    found: Mapping[str, object] = command.run(document, "standard input" if path == "-" else path, context)
+    return found
+
+
+def with_log_trouble(document: Mapping[str, object], log: Log) -> Mapping[str, object]:
+    """End the message of an answer with the reason why the log cannot be written, which no log can say."""
+    if not log.trouble:
+        return document
+    message = document.get("message")
+    return {**document, "message": f"{message}; {log.trouble}" if message else log.trouble}
 
 
 def new_request_id(name: str) -> str:

@@ -18,6 +18,7 @@ import pytest
 
 from hfstack import __version__, cli
 from hfstack.cloud import sdk
+from hfstack.context import Context
 from hfstack.environment import Environment
 from hfstack.log import Log
 
@@ -226,9 +227,54 @@ def test_the_configured_level_applies_to_the_command(
     assert logged() == ""
 
 
-def test_a_log_that_cannot_be_written_does_not_matter(run: Run, tmp_path: Path) -> None:
+def test_a_log_that_cannot_be_written_does_not_change_the_answer_to_a_poll(run: Run, tmp_path: Path) -> None:
+    path = written(tmp_path, '{"requests": {"requestId": "räq"}}')
+    assert run("-f", path, HF_PROVIDER_LOGDIR=path) == run("-f", path)
+
+
+def test_a_message_ends_with_why_the_log_cannot_be_written(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
     path = written(tmp_path, EMPTY)
-    assert run("-f", path, HF_PROVIDER_LOGDIR=path) == (0, EMPTY + "\n")
+    why = f"the log {path}/bank-provider.master1.log cannot be written: Not a directory"
+    assert message(run("-x", HF_PROVIDER_LOGDIR=path)).endswith(f"(or --help, --version); {why}")
+
+    def answer(found: str) -> object:
+        def log_and_answer(_: object, __: object, context: Context) -> dict[str, str]:
+            context.log.info("x")
+            return {"message": found, "requestId": "req-1"}
+
+        return log_and_answer
+
+    module = types.ModuleType("command")
+    monkeypatch.setitem(sys.modules, "command", module)
+    monkeypatch.setitem(cli.COMMANDS, "requestMachines", "command")
+    env = {"HF_PROVIDER_NAME": "bank", "HF_PROVIDER_CONFDIR": str(tmp_path), "EGOSC_INSTANCE_HOST": "master1"}
+    for found, expected in (("Requested 1 machine", f"Requested 1 machine; {why}"), ("", why)):
+        monkeypatch.setattr(module, "run", answer(found), raising=False)
+        assert cli.run("requestMachines", ["-f", path], {**env, "HF_PROVIDER_LOGDIR": path}) == 0
+        assert json.loads(capsysbinary.readouterr().out) == {"message": expected, "requestId": "req-1"}
+        assert cli.run("requestMachines", ["-f", path], env) == 0
+        assert json.loads(capsysbinary.readouterr().out)["message"] == found, "no log folder is no trouble"
+
+
+@pytest.mark.parametrize("odd", ["pipe", "/dev/zero", "sparse"])
+def test_an_input_that_is_no_document_is_a_message_at_once(run: Run, tmp_path: Path, odd: str) -> None:
+    path = tmp_path / odd if odd[0] != "/" else Path(odd)
+    if odd == "pipe":
+        os.mkfifo(path)
+    if odd == "sparse":
+        path.write_bytes(b"")
+        os.truncate(path, 20 * 1024**3)
+    found = {"pipe": "a named pipe, wanted a regular file", "/dev/zero": "a device, wanted a regular file"}
+    assert message(run("-f", str(path))) == f"cannot read {path}: found {found.get(odd, 'more than 16 MiB')}"
+
+
+def test_standard_input_is_read_up_to_the_limit(env: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "hfstack", "getRequestStatus", "-f", "-"]
+    with Path("/dev/zero").open("rb") as endless:
+        done = subprocess.run(command, env=env, stdin=endless, capture_output=True, timeout=60)
+    assert json.loads(done.stdout) == {"message": "cannot read standard input: found more than 16 MiB"}
 
 
 def test_an_internal_error_is_one_document_and_a_log_line_with_its_origin(
