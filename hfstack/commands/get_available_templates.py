@@ -27,7 +27,7 @@ def run(document: object, name: str, context: Context) -> schema.TemplatesDocume
     """
     if not isinstance(document, dict):
         raise InputError(f"{name}: found {describe(document)}, wanted an object")
-    file = template_file.load(context.environment)
+    file = template_file.load(context.environment, context.settings)
     for warning in (*file.invalid.values(), *(key for entry in file.entries for key in entry.misspelled_keys)):
         context.log.warning(warning)
     if not file.entries:

@@ -39,7 +39,7 @@ def run(document: object, name: str, context: Context) -> schema.RequestAnswer:
     if every POST was refused.
     """
     wanted = inputs.machine_request(document, name)
-    template = template_file.find(context.environment, wanted.template_id)
+    template = template_file.find(context.environment, context.settings, wanted.template_id)
     request_id = context.request_id
     cloud = Cloud(context)
     resolver = cloud.resolver()

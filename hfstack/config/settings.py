@@ -27,6 +27,13 @@ def unusable_status(status: str) -> str:
     return status
 
 
+def absolute_path(path: str) -> str:
+    """Refuse a path that depends on the working directory."""
+    if not os.path.isabs(path):
+        raise ValueError("an absolute path")
+    return path
+
+
 class Settings(BaseModel):
     """The settings of a site. Numbers may be strings, because HostFactory's console writes them so."""
 
@@ -36,6 +43,8 @@ class Settings(BaseModel):
     """The cloud's name in clouds.yaml. Required if the file has more than one cloud."""
     cloudsFile: str | None = Field(None, min_length=1)  # noqa: N815 - HostFactory's files are in camelCase
     """The path of clouds.yaml, relative to the configuration folder."""
+    userDataFolders: tuple[Annotated[str, AfterValidator(absolute_path)], ...] = ()  # noqa: N815
+    """Folders in which a template's `userDataFile` may be, in addition to the configuration folder."""
     privateNetworks: tuple[str, ...] = ()  # noqa: N815
     """Names of networks, in the order in which hfstack looks for a machine's private address."""
     requestTimeout: int = Field(1800, ge=1)  # noqa: N815

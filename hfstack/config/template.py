@@ -143,7 +143,9 @@ class Template(BaseModel):
     userData: str | None = None  # noqa: N815
     """User data for cloud-init or cloudbase-init. Once loaded, also the content of `userDataFile`."""
     userDataFile: Name | None = None  # noqa: N815
-    """A file that contains the user data, instead of `userData`; relative to the template file's folder."""
+    """A file that contains the user data, instead of `userData`; relative to the configuration folder.
+
+    It lies there, or below a folder of the setting `userDataFolders`."""
     availabilityZones: tuple[Name, ...] = ()  # noqa: N815
     """Availability zones in the order in which hfstack tries them. Without any, the cloud chooses."""
     serverGroup: Name | None = None  # noqa: N815

@@ -8,7 +8,6 @@ and creates no machine from the template.
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from pydantic import ValidationError
 
 from hfstack.config import user_data
 from hfstack.config.files import find_file, first_error, read_object
+from hfstack.config.settings import Settings
 from hfstack.config.template import Template
 from hfstack.environment import Environment
 from hfstack.errors import ConfigError, describe
@@ -51,7 +51,7 @@ class TemplateFile(NamedTuple):
     """One sentence for each invalid template, by its id or else its position; it names the file."""
 
 
-def load(environment: Environment) -> TemplateFile:
+def load(environment: Environment, settings: Settings) -> TemplateFile:
     """Read the template file. An invalid template does not affect the others. Raises `ConfigError`."""
     path = find_file(environment, "prov_templates.json")
     if path is None:
@@ -71,15 +71,15 @@ def load(environment: Environment) -> TemplateFile:
             continue
         try:
             where = f"{path}: {place if label == place else f'template {label}'}"
-            entries[label] = read_entry(row, where, os.path.dirname(path))
+            entries[label] = read_entry(row, where, environment.confdir, settings)
         except ConfigError as error:
             invalid[label] = str(error)
     return TemplateFile(path, tuple(entries.values()), invalid)
 
 
-def find(environment: Environment, template_id: str) -> Template:
+def find(environment: Environment, settings: Settings, template_id: str) -> Template:
     """Return the template of a request. Raises `ConfigError` if it is missing, is invalid or has a misspelled key."""
-    file = load(environment)
+    file = load(environment, settings)
     for entry in file.entries:
         if entry.template.templateId == template_id:
             if entry.misspelled_keys:
@@ -96,7 +96,7 @@ def row_id(row: object) -> str:
     return found if isinstance(found, str) and len(found) <= 64 else ""
 
 
-def read_entry(row: object, where: str, folder: str) -> Entry:
+def read_entry(row: object, where: str, confdir: str, settings: Settings) -> Entry:
     """Validate one template. Raises `ConfigError`."""
     if not isinstance(row, dict):
         raise ConfigError(f"{where}: found {describe(row)}, wanted an object")
@@ -110,7 +110,7 @@ def read_entry(row: object, where: str, folder: str) -> Entry:
         raise ConfigError(f"{where}: {contradiction}")
     loaded: dict[str, object] = {"flavors": tuple(dict.fromkeys(filter(None, (template.flavor, *template.flavors))))}
     if template.userDataFile:
-        loaded["userData"] = read_user_data(os.path.join(folder, template.userDataFile), f"{where}: userDataFile")
+        loaded["userData"] = user_data.read(template.userDataFile, f"{where}: userDataFile", confdir, settings)
     template = template.model_copy(update=loaded)
     size = user_data.longest_encoded(template.userData or "", template.templateId)
     if size > user_data.MAX_ENCODED:
@@ -154,18 +154,3 @@ def find_contradiction(template: Template) -> str:
     if len(set(template.tags)) < len(template.tags):
         return "tags contains a duplicate, wanted each tag once"
     return ""
-
-
-def read_user_data(path: str, where: str) -> str:
-    """Read a file of user data: UTF-8 without its BOM, because cloud-init looks at the first characters."""
-    try:
-        with open(path, "rb") as file:
-            content = file.read(user_data.MAX_ENCODED + 1)
-    except OSError as error:
-        raise ConfigError(f"{where}: cannot read {path}: {error.strerror}") from None
-    if len(content) > user_data.MAX_ENCODED:
-        raise ConfigError(f"{where}: {path} has more than {user_data.MAX_ENCODED} bytes, Nova accepts 49149")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{where}: {path} is not UTF-8 (byte {error.start})") from None

@@ -39,7 +39,7 @@ def test_the_template_is_valid(tmp_path: Path) -> None:
     (tmp_path / "openstackprov_templates.json").write_text(example.text, encoding="utf-8")
     (tmp_path / "worker.sh").write_text("#!/bin/sh\n", encoding="utf-8")
     environment = Environment("bank", str(tmp_path), "", "", "", "", 0, 0, "")
-    assert template_file.find(environment, "worker").userData == "#!/bin/sh\n"
+    assert template_file.find(environment, Settings(), "worker").userData == "#!/bin/sh\n"
 
 
 def test_every_variable_of_the_environment_is_described() -> None:

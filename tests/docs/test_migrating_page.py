@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hfstack.config import template_file
+from hfstack.config.settings import Settings
 from hfstack.config.template import Template
 from hfstack.environment import Environment
 from tests.docs.pages import between, blocks, read, rows
@@ -31,5 +32,5 @@ def test_the_migrated_template_is_valid(tmp_path: Path) -> None:
     (example,) = blocks(PAGE.partition("<!-- migrated template -->")[2], "json")
     (tmp_path / "openstackprov_templates.json").write_text(example.text, encoding="utf-8")
     environment = Environment("openstack", str(tmp_path), "", "", "", "", 0, 0, "")
-    template = template_file.find(environment, "TemplateA")
+    template = template_file.find(environment, Settings(), "TemplateA")
     assert (template.maxNumber, template.attributes["nram"]) == (10, ("Numeric", "1024"))

@@ -14,6 +14,7 @@ import yaml
 from hfstack import inputs
 from hfstack.cli import COMMANDS
 from hfstack.config import settings, template_file
+from hfstack.config.settings import Settings
 from hfstack.environment import Environment
 from hfstack.errors import REFUSAL_CODES
 from hfstack.log import Log
@@ -50,7 +51,7 @@ def test_the_instances_settings_are_valid_and_known(environment: Environment, lo
 def test_the_instances_templates_are_valid(environment: Environment) -> None:
     (document,) = files("templates")
     (Path(environment.confdir) / "bankprov_templates.json").write_text(json.dumps(document), "utf-8")
-    assert template_file.find(environment, "worker").maxNumber == 10
+    assert template_file.find(environment, Settings(), "worker").maxNumber == 10
 
 
 def test_the_instances_cloud_is_the_one_in_its_settings() -> None:

@@ -85,6 +85,7 @@ def test_every_setting_can_be_set(environment: Environment, log: Log, write: Cal
     document = {
         "cloud": "bank",
         "cloudsFile": "clouds-prod.yaml",
+        "userDataFolders": ["/srv/guests"],
         "privateNetworks": ["grid", "storage"],
         "requestTimeout": 900,
         "returnTimeout": 600,
@@ -198,6 +199,14 @@ def test_an_unreadable_file_is_named(environment: Environment, log: Log) -> None
             {"reclaimedStates": "ERROR"}, 'reclaimedStates is the string "ERROR", wanted a list', id="states-string"
         ),
         pytest.param({"unpolledTimeout": True}, "unpolledTimeout is true, wanted a whole number", id="unpolled-true"),
+        pytest.param(
+            {"userDataFolders": ["/srv", "guests"]},
+            'userDataFolders[1] is the string "guests", wanted an absolute path',
+            id="folder-relative",
+        ),
+        pytest.param(
+            {"userDataFolders": "/srv"}, 'userDataFolders is the string "/srv", wanted a list', id="folders-string"
+        ),
         pytest.param({"historyDays": 0}, "historyDays is the number 0, wanted at least 1", id="no-history"),
         pytest.param({"logLevel": 3}, "logLevel is the number 3, wanted a string", id="level-number"),
     ],

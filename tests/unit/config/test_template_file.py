@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hfstack.config import template_file, user_data
+from hfstack.config.settings import Settings
 from hfstack.config.template import Template
 from hfstack.config.template_file import TemplateFile
 from hfstack.environment import Environment
@@ -39,7 +41,7 @@ def one(environment: Environment, write: Callable[..., Path]) -> Callable[..., T
 
     def one(**changes: Any) -> Template:
         write(small(**changes))
-        return template_file.find(environment, changes.get("templateId", "small"))
+        return template_file.find(environment, Settings(), changes.get("templateId", "small"))
 
     return one
 
@@ -51,7 +53,7 @@ def mistake(environment: Environment, write: Callable[..., Path]) -> Callable[..
     def mistake(**changes: Any) -> str:
         path = write(small(**changes))
         with pytest.raises(ConfigError) as caught:
-            template_file.find(environment, "small")
+            template_file.find(environment, Settings(), "small")
         head, found = str(caught.value)[: len(str(path))], str(caught.value)[len(str(path)) :]
         assert head == str(path)
         return found.removeprefix(": template small: ")
@@ -64,23 +66,23 @@ def mistake(environment: Environment, write: Callable[..., Path]) -> Callable[..
 
 def test_the_file_is_named_after_the_provider(environment: Environment, write: Callable[..., Path]) -> None:
     common = write(small(image="common"), name="openstackprov_templates.json")
-    assert template_file.load(environment).path == str(common)
+    assert template_file.load(environment, Settings()).path == str(common)
     write(small(image="own"))
-    assert template_file.find(environment, "small").image == "own"
+    assert template_file.find(environment, Settings(), "small").image == "own"
 
 
 def test_it_is_read_anew_at_each_call_with_or_without_byte_order_mark(
     environment: Environment, write: Callable[..., Path]
 ) -> None:
     write(small())
-    template_file.load(environment)
+    template_file.load(environment, Settings())
     write(content=b"\xef\xbb\xbf" + json.dumps({"templates": [small(image="räv")]}, ensure_ascii=False).encode())
-    assert template_file.find(environment, "small").image == "räv"
+    assert template_file.find(environment, Settings(), "small").image == "räv"
 
 
 def test_a_missing_file_is_named(environment: Environment) -> None:
     with pytest.raises(ConfigError, match=r"there is no bankprov_templates\.json in /"):
-        template_file.load(environment)
+        template_file.load(environment, Settings())
 
 
 @pytest.mark.parametrize(
@@ -99,7 +101,7 @@ def test_an_invalid_file_is_refused_with_its_name(
 ) -> None:
     path = write(content=content)
     with pytest.raises(ConfigError) as caught:
-        template_file.load(environment)
+        template_file.load(environment, Settings())
     assert str(caught.value) == f"{path}: {message}"
 
 
@@ -108,7 +110,7 @@ def test_an_invalid_file_is_refused_with_its_name(
 
 def test_an_invalid_template_does_not_affect_the_others(environment: Environment, write: Callable[..., Path]) -> None:
     path = write(small(image=None), small(templateId="good"), 7, small(templateId="good"))
-    file = template_file.load(environment)
+    file = template_file.load(environment, Settings())
     assert [entry.template.templateId for entry in file.entries] == ["good"]
     assert file.invalid == {
         "small": f"{path}: template small: image is missing",
@@ -120,7 +122,7 @@ def test_an_invalid_template_does_not_affect_the_others(environment: Environment
 def test_a_missing_template_is_named(environment: Environment, write: Callable[..., Path]) -> None:
     path = write(small())
     with pytest.raises(ConfigError) as caught:
-        template_file.find(environment, "big")
+        template_file.find(environment, Settings(), "big")
     assert str(caught.value) == f"{path}: there is no template big"
 
 
@@ -184,7 +186,7 @@ def test_flavors_are_tried_in_order(one: Callable[..., Template], changes: Any, 
 
 def test_a_key_that_is_null_counts_as_missing(environment: Environment, write: Callable[..., Path]) -> None:
     write({**small(), "keyName": None, "tags": None, "pgrpName": None})
-    (entry,) = template_file.load(environment).entries
+    (entry,) = template_file.load(environment, Settings()).entries
     assert (entry.template.keyName, entry.template.tags, entry.other_keys) == (None, (), {"pgrpName": None})
 
 
@@ -200,7 +202,7 @@ def test_ibms_names_for_lsf_are_accepted(environment: Environment, write: Callab
         "Networks": ["grid"],
     }
     write(content=json.dumps({"Templates": [row]}).encode())
-    (entry,) = template_file.load(environment).entries
+    (entry,) = template_file.load(environment, Settings()).entries
     found = entry.template
     assert (found.templateId, found.maxNumber, found.image, found.flavors) == ("TemplateA", 0, "rocky", ("lsf.small",))
     assert (found.userData, found.networks, entry.other_keys) == ("#!/bin/sh\n", ("grid",), {"priority": "2"})
@@ -346,7 +348,7 @@ def test_a_template_id_obeys_hostfactorys_rules(
     environment: Environment, write: Callable[..., Path], template_id: str
 ) -> None:
     write(small(templateId=template_id))
-    (message,) = template_file.load(environment).invalid.values()
+    (message,) = template_file.load(environment, Settings()).invalid.values()
     assert message.endswith("wanted 1 to 64 letters, digits, _ and -")
 
 
@@ -375,7 +377,7 @@ def test_a_probable_typo_is_named_with_the_nearest_key(
     environment: Environment, mistake: Callable[..., str], key: str, near: str
 ) -> None:
     assert mistake(**{key: "x"}) == f"found the key {key}, wanted {near}"
-    (entry,) = template_file.load(environment).entries
+    (entry,) = template_file.load(environment, Settings()).entries
     assert entry.other_keys == {}
 
 
@@ -385,7 +387,7 @@ def test_a_probable_typo_is_named_with_the_nearest_key(
 )
 def test_keys_of_hostfactory_are_kept(environment: Environment, write: Callable[..., Path], key: str) -> None:
     write(small(**{key: {"a": [1, "x"]}}))
-    (entry,) = template_file.load(environment).entries
+    (entry,) = template_file.load(environment, Settings()).entries
     assert (entry.other_keys, entry.misspelled_keys) == ({key: {"a": [1, "x"]}}, ())
 
 
@@ -404,10 +406,16 @@ def test_any_template_is_accepted_or_reported(
 
 
 def load(folder: Path) -> TemplateFile:
-    return template_file.load(Environment("bank", str(folder), "", "", "", "", 0, 0, ""))
+    return template_file.load(Environment("bank", str(folder), "", "", "", "", 0, 0, ""), Settings())
 
 
 # User data
+
+
+def sparse(path: Path) -> None:
+    """Make a file of 20 GB that takes no room."""
+    path.write_bytes(b"")
+    os.truncate(path, 20 * 1024**3)
 
 
 def test_user_data_may_be_a_file_beside_the_template_file(
@@ -437,6 +445,95 @@ def test_an_unusable_file_of_user_data_is_named(
     if content is not None:
         path.write_bytes(content)
     assert mistake(userDataFile="worker.sh") == "userDataFile: " + message.format(path=path)
+
+
+def test_user_data_may_be_in_a_folder_of_the_setting(
+    environment: Environment, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    (tmp_path / "shared" / "below").mkdir(parents=True)
+    (tmp_path / "shared" / "below" / "worker.sh").write_text("#!/bin/sh\n", encoding="utf-8")
+    (Path(environment.confdir) / "linked.sh").symlink_to(tmp_path / "shared" / "below" / "worker.sh")
+    for file in ("linked.sh", str(tmp_path / "shared" / "below" / "worker.sh"), "../shared/below/worker.sh"):
+        write(small(userDataFile=file))
+        allowed = Settings(userDataFolders=(str(tmp_path / "shared"),))
+        assert template_file.find(environment, allowed, "small").userData == "#!/bin/sh\n"
+
+
+def test_user_data_may_be_deeper_in_the_configuration_folder_which_may_be_a_link(
+    environment: Environment, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    (Path(environment.confdir) / "scripts").mkdir()
+    (Path(environment.confdir) / "scripts" / "worker.sh").write_text("#!/bin/sh\n", encoding="utf-8")
+    write(small(userDataFile="scripts/worker.sh"))
+    (tmp_path / "link").symlink_to(environment.confdir)
+    linked = environment._replace(confdir=str(tmp_path / "link"))
+    assert template_file.find(linked, Settings(), "small").userData == "#!/bin/sh\n"
+
+
+@pytest.mark.parametrize(
+    "file", ["/etc/shadow", "../elsewhere.sh", "linked.sh", "linked/elsewhere.sh", "../conf-2/x.sh", "/dev/zero", "."]
+)
+def test_user_data_elsewhere_is_refused(
+    environment: Environment, mistake: Callable[..., str], tmp_path: Path, file: str
+) -> None:
+    """Case `/etc/shadow`."""
+    conf = Path(environment.confdir)
+    (tmp_path / "elsewhere.sh").write_text("#!/bin/sh\n", encoding="utf-8")
+    (tmp_path / "conf-2").mkdir()
+    (tmp_path / "conf-2" / "x.sh").write_text("#!/bin/sh\n", encoding="utf-8")
+    (conf / "linked.sh").symlink_to("../elsewhere.sh")
+    (conf / "linked").symlink_to(tmp_path)
+    real = (conf / file).resolve()
+    assert mistake(userDataFile=file) == (
+        f"userDataFile {file} leads to {real}, wanted a file below {conf} or below a folder in userDataFolders"
+    )
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["clouds.yaml", "SECURE.yaml", "a/../clouds.yaml", "old/clouds.yml", "linked.sh", "hard.sh", "cloud.sh", "key.sh"],
+)
+def test_credentials_are_never_user_data(environment: Environment, write: Callable[..., Path], file: str) -> None:
+    conf = Path(environment.confdir)
+    for folder in ("a", "old", "prod"):
+        (conf / folder).mkdir()
+    for name in ("clouds.yaml", "SECURE.yaml", "old/clouds.yml", "prod/my-cloud", "prod/secure.yaml"):
+        (conf / name).write_text("password: Correct-Horse-7391", encoding="utf-8")
+    (conf / "linked.sh").symlink_to("clouds.yaml")
+    (conf / "hard.sh").hardlink_to(conf / "clouds.yaml")
+    (conf / "cloud.sh").symlink_to("prod/my-cloud")
+    (conf / "key.sh").hardlink_to(conf / "prod" / "secure.yaml")
+    write(small(userDataFile=file))
+    with pytest.raises(ConfigError) as caught:
+        template_file.find(environment, Settings(cloudsFile="prod/my-cloud"), "small")
+    real = (conf / file).resolve()
+    assert str(caught.value).endswith(
+        f"userDataFile {file} leads to {real}, wanted no file of credentials: guests can read user data"
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "found"),
+    [
+        pytest.param(os.mkfifo, "cannot read {path}: found a named pipe, wanted a regular file", id="pipe"),
+        pytest.param(Path.mkdir, "cannot read {path}: found a folder, wanted a regular file", id="folder"),
+        pytest.param(sparse, "{path} has more than 65535 bytes, Nova accepts 49149", id="sparse"),
+    ],
+)
+def test_user_data_is_a_regular_file(
+    environment: Environment, mistake: Callable[..., str], make: Callable[[Path], object], found: str
+) -> None:
+    path = Path(environment.confdir) / "worker.sh"
+    make(path)
+    assert mistake(userDataFile="worker.sh") == "userDataFile: " + found.format(path=path)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, sparse])
+def test_the_template_file_is_a_regular_file(environment: Environment, make: Callable[[Path], object]) -> None:
+    path = Path(environment.confdir) / "bankprov_templates.json"
+    make(path)
+    with pytest.raises(ConfigError, match=f"cannot read {path}: found "):
+        template_file.load(environment, Settings())
 
 
 def test_user_data_is_measured_with_its_placeholders_filled_in(one: Callable[..., Template]) -> None:
