@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -537,6 +538,19 @@ def test_a_mistake_in_secure_yaml_is_named_there(access: Open, conf: Path) -> No
 def test_a_file_that_the_system_does_not_give_out_is_named(access: Open, conf: Path) -> None:
     (conf / "secure.yaml").mkdir()
     assert mistake(access) == f"cannot read {conf / 'secure.yaml'}: found a folder, wanted a regular file"
+
+
+@pytest.mark.parametrize("name", ["clouds.yaml", "secure.yaml"])
+def test_a_file_that_never_ends_is_refused_at_once(access: Open, conf: Path, name: str) -> None:
+    (conf / "clouds.yaml").write_text(CLOUDS, "utf-8")
+    path = conf / name
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    assert mistake(lambda: access(None)) == f"cannot read {path}: found a named pipe, wanted a regular file"
+    path.unlink()
+    path.write_bytes(b"")
+    os.truncate(path, 20 * 1024**3)
+    assert mistake(lambda: access(None)) == f"cannot read {path}: found more than 16 MiB"
 
 
 def test_a_login_without_a_password_is_a_mistake_and_no_outage(access: Open, cloud: Cloud) -> None:

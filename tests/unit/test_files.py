@@ -14,8 +14,7 @@ import pytest
 
 from hfstack import _files
 from hfstack._files import Untrusted
-
-AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+from tests.accounts import AS_ROOT
 
 SPARSE = 20 * 1024**3
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,44 +16,21 @@ from hfstack.store import token_cache
 from hfstack.store.facts import load_acquire, load_return
 from hfstack.store.name_cache import Names
 from hfstack.store.write import forget, record, write_polled
-from tests.provider import provider_variables
+from tests.accounts import ACCOUNT, AS_ROOT, GROUP, OTHER, account, accounts_site
 from tests.unit.records import CREATED_AT, REQUEST, RETURN, server_id
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can work as another account")
-
-ACCOUNT, GROUP, OTHER = 1001, 1002, 1003
+pytestmark = AS_ROOT
 
 ASKED = {"asked": CREATED_AT, "names": ["hf-1"], "requestTimeout": 900}
 RETURNING = {"asked": CREATED_AT, "returnTimeout": 600, "machines": [{"machineId": server_id(1)}]}
 NOW = float(CREATED_AT)
 
 
-@contextmanager
-def account(uid: int, gid: int = GROUP) -> Iterator[None]:
-    """Work as an account, with its rights only."""
-    groups = os.getgroups()
-    os.setgroups([])
-    os.setegid(gid)
-    os.seteuid(uid)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
-        os.setgroups(groups)
-
-
 @pytest.fixture
 def environment() -> Iterator[Environment]:
     """A provider whose work and log folders belong to the account."""
-    # not below pytest's folder, which only root may enter
-    folder = Path(tempfile.mkdtemp(prefix="hfstack-accounts-"))
-    folder.chmod(0o755)
-    found = read_environment(provider_variables(folder))
-    for path in (found.workdir, found.logdir):
-        os.chown(path, ACCOUNT, GROUP)
-    yield found
-    shutil.rmtree(folder)
+    with accounts_site() as variables:
+        yield read_environment(variables)
 
 
 def use(environment: Environment, request_id: str, asked: dict[str, object]) -> None:

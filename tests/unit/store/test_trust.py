@@ -20,9 +20,8 @@ from hfstack.store.write import (
     write_ended,
     write_polled,
 )
+from tests.accounts import AS_ROOT
 from tests.unit.records import ANOTHER, CREATED_AT, REQUEST, RETURN, server_id
-
-AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 
 ASKED = {"asked": CREATED_AT, "names": ["hf-1"], "requestTimeout": 900}
 RETURNING = {"asked": CREATED_AT, "returnTimeout": 600, "machines": [{"machineId": server_id(1)}]}
