@@ -125,11 +125,19 @@ def check_own(path: str, status: os.stat_result, workdir: str, not_for: int = 0o
         return
     me, owner = os.geteuid(), status.st_uid
     if owner not in {me, 0} and owner != os.stat(workdir).st_uid:
-        found = f"its owner is uid {owner}, wanted this account (uid {me}), root or the owner of the work directory"
-        raise Untrusted(errno.EPERM, f"{found}: change its owner (chown)", path)
-    if status.st_mode & not_for:
-        found = f"its mode is {stat.S_IMODE(status.st_mode):04o}, so others may have changed it"
-        raise Untrusted(errno.EPERM, f"{found}: check its content, then run chmod go-w", path)
+        raise Untrusted(
+            errno.EPERM,
+            f"its owner is uid {owner}, wanted this account (uid {me}), root or the owner of the work directory: "
+            "change its owner (chown)",
+            path,
+        )
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & not_for:
+        raise Untrusted(
+            errno.EPERM,
+            f"its mode is {mode:04o}, so others may have changed it: check its content, then run chmod go-w",
+            path,
+        )
 
 
 def foreign_owner(folder: str) -> os.stat_result | None:
