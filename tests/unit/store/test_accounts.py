@@ -36,7 +36,7 @@ def environment() -> Iterator[Environment]:
 def use(environment: Environment, request_id: str, asked: dict[str, object]) -> None:
     """Write everything that a call may write."""
     assert record(environment.workdir, request_id, "asked.json", asked)
-    known = token_cache.CachedAccess("token", NOW + 7200, {}, "", {})
+    known = token_cache.CachedAccess("token", NOW + 7200, {}, "", {}, "p", "RegionOne")
     token_cache.save(environment, {}, NOW, known, [])
     names = Names(environment, "token", NOW)
     names.put("image", request_id, "i-1")
@@ -181,7 +181,7 @@ def test_a_cache_folder_of_another_account_is_not_used(environment: Environment)
         for uid in (0, ACCOUNT):
             with account(uid):
                 assert token_cache.load(environment, {}, NOW) is None
-                use_again = token_cache.CachedAccess("other", NOW + 7200, {}, "", {})
+                use_again = token_cache.CachedAccess("other", NOW + 7200, {}, "", {}, "p", "RegionOne")
                 token_cache.save(environment, {}, NOW, use_again, [])
                 token_cache.drop(environment)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
