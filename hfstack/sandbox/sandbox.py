@@ -76,7 +76,7 @@ class Sandbox:
         except OSError:
             self.stop()
             raise
-        self.cloud.urls = {name: service.url for name, service in self._services.items()}
+        self.cloud.urls.update({name: service.url for name, service in self._services.items()})
 
     def stop(self) -> None:
         """Stop everything and cut all connections."""

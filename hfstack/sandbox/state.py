@@ -177,6 +177,8 @@ class Cloud:
         self.clock = clock
         self.knobs = Knobs()
         self.urls: dict[str, str] = {}
+        self.regions: dict[str, dict[str, str]] = {inventory.REGION: self.urls}
+        """The regions of the catalogue in their order: the URLs of each one's services."""
         self.stopped: set[str] = set()
         """Names of the services that do not work; `database` may be one of them."""
         self.tokens: dict[str, Token] = {}

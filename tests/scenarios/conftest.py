@@ -9,6 +9,8 @@ import pytest
 
 from tests.scenarios import older, windows
 from tests.scenarios.clouds import Cloud
+from tests.scenarios.inside import Inside
+from tests.scenarios.sandbox_cloud import SandboxCloud
 from tests.scenarios.site import Site
 
 SiteMaker = Callable[..., Site]
@@ -22,8 +24,6 @@ def one_cloud(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
         cloud: Cloud = RealCloud(tmp_path_factory.mktemp("openstack"))
     else:
-        from tests.scenarios.sandbox_cloud import SandboxCloud
-
         cloud = SandboxCloud(tmp_path_factory.mktemp("sandbox"))
     # what a run that was broken off left behind
     while left := cloud.call("GET", "/servers")["servers"]:
@@ -59,3 +59,21 @@ def new_site(tmp_path: Path, program: str, one_cloud: Cloud, request: pytest.Fix
 def site(new_site: SiteMaker) -> Site:
     """A provider instance with a short patience, as scenarios have little time."""
     return new_site(httpTimeout=10)
+
+
+@pytest.fixture
+def sandbox(cloud: Cloud) -> SandboxCloud:
+    """The sandbox, for what no other cloud can do at will; skips the test elsewhere."""
+    if not isinstance(cloud, SandboxCloud):
+        pytest.skip("only the sandbox can be changed so")
+    return cloud
+
+
+@pytest.fixture
+def inside(tmp_path: Path, program: str, sandbox: SandboxCloud) -> Inside:
+    """A provider instance of the sandbox whose commands run in the test's own process."""
+    if program != "source":
+        pytest.skip("the commands run inside the test, from the source tree")
+    site = Inside(tmp_path / "inside", program, sandbox.clouds_yaml, httpTimeout=10)
+    site.write_templates({})
+    return site

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from hfstack.sandbox import Sandbox
 from hfstack.sandbox.lifecycle import Phase
@@ -45,12 +46,13 @@ class SandboxCloud(Cloud):
         self.connection.close()
         self.sandbox.stop()
 
-    def control(self, method: str, path: str, body: object = None) -> None:
-        """Use the sandbox's control port."""
+    def control(self, method: str, path: str, body: object = None) -> Any:
+        """Use the sandbox's control port; return what it answers."""
         request = urllib.request.Request(
             self.sandbox.control_url + path, json.dumps(body or {}).encode(), method=method
         )
-        urllib.request.urlopen(request, timeout=30).close()
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            return json.loads(reply.read() or b"null")
 
     def restore(self, server_id: str) -> None:
         self.control("PUT", f"/servers/{server_id}", {"vm_state": "active", "task_state": None, "down": False})

@@ -128,12 +128,13 @@ def _catalog(cloud: Cloud) -> list[dict[str, Any]]:
         {
             "endpoints": [
                 {
-                    "id": inventory.fixed_hex("endpoint", kind, interface),
+                    "id": inventory.fixed_hex("endpoint", region, kind, interface),
                     "interface": interface,
-                    "region_id": inventory.REGION,
-                    "url": cloud.urls[service] + path,
-                    "region": inventory.REGION,
+                    "region_id": region,
+                    "url": urls[service] + path,
+                    "region": region,
                 }
+                for region, urls in cloud.regions.items()
                 for interface in ("internal", "admin", "public")
             ],
             "id": inventory.fixed_hex("service", kind),
