@@ -61,19 +61,39 @@ def site(new_site: SiteMaker) -> Site:
     return new_site(httpTimeout=10)
 
 
-@pytest.fixture
-def sandbox(cloud: Cloud) -> SandboxCloud:
+@pytest.fixture(scope="session")
+def one_sandbox(one_cloud: Cloud) -> SandboxCloud:
     """The sandbox, for what no other cloud can do at will; skips the test elsewhere."""
-    if not isinstance(cloud, SandboxCloud):
+    if not isinstance(one_cloud, SandboxCloud):
         pytest.skip("only the sandbox can be changed so")
-    return cloud
+    return one_cloud
 
 
 @pytest.fixture
-def inside(tmp_path: Path, program: str, sandbox: SandboxCloud) -> Inside:
-    """A provider instance of the sandbox whose commands run in the test's own process."""
+def sandbox(cloud: Cloud, one_sandbox: SandboxCloud) -> SandboxCloud:
+    """The sandbox, without the servers of earlier scenarios."""
+    assert cloud is one_sandbox
+    return one_sandbox
+
+
+@pytest.fixture(scope="session")
+def new_inside(
+    program: str, one_sandbox: SandboxCloud, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Inside]:
+    """Make a provider instance of the sandbox whose commands run in the test's own process."""
     if program != "source":
         pytest.skip("the commands run inside the test, from the source tree")
-    site = Inside(tmp_path / "inside", program, sandbox.clouds_yaml, httpTimeout=10)
-    site.write_templates({})
-    return site
+
+    def make(**config: object) -> Inside:
+        site = Inside(tmp_path_factory.mktemp("inside"), program, one_sandbox.clouds_yaml, **config)
+        site.write_templates({})
+        return site
+
+    return make
+
+
+@pytest.fixture
+def inside(sandbox: SandboxCloud, new_inside: Callable[..., Inside]) -> Inside:
+    """A provider instance of the sandbox whose commands run in the test's own process."""
+    assert sandbox.made == []
+    return new_inside(httpTimeout=10)

@@ -29,9 +29,15 @@ class Inside(Site):
         path = self.confdir.parent / f"hf_in_{self.calls}"
         path.write_bytes(document if isinstance(document, bytes) else json.dumps(document).encode())
         content = io.BytesIO()
-        with redirect_stdout(io.TextIOWrapper(content, "utf-8")), connections_closed():
+        # the disk need not be flushed: nothing survives the test
+        with redirect_stdout(io.TextIOWrapper(content, "utf-8")), connections_closed(), patch("os.fsync"):
             code = cli.run(command, ["-f", str(path)], self.environment(**env))
             return subprocess.CompletedProcess([command], code, content.getvalue(), b"")
+
+    def forget_log(self) -> None:
+        """Begin a new log: each answer is compared with all of it."""
+        for path in self.logdir.iterdir():
+            path.unlink()
 
 
 @contextmanager
