@@ -55,6 +55,8 @@ class SandboxCloud(Cloud):
             return json.loads(reply.read() or b"null")
 
     def restore(self, server_id: str) -> None:
+        if server_id not in self.sandbox.cloud.servers:
+            return  # it was deleted before a host had it, which leaves no row
         self.control("PUT", f"/servers/{server_id}", {"vm_state": "active", "task_state": None, "down": False})
 
     def force(self, server_id: str, vm_state: str, task_state: str | None = None, power_state: int = 1) -> None:

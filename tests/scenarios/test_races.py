@@ -146,7 +146,7 @@ class World:
             answers = self.poll(*request_ids)
             if all(answer["status"] != "running" for answer in answers):
                 return answers
-        raise AssertionError(f"they do not end: {answers}")
+        raise AssertionError("they do not end")
 
 
 COMMANDS: dict[str, Callable[[World], object]] = {
