@@ -6,7 +6,6 @@ Deadlines count from the modification times of the facts, so a test ages a reque
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 from tests.scenarios.site import Site
@@ -25,15 +24,19 @@ def tree(site: Site) -> dict[str, tuple[bytes, int]]:
 
 def put_back(site: Site, copy: dict[str, tuple[bytes, int]], *, fresh: bool = False) -> None:
     """Make `requests/` what it was: as a backup that keeps times, or as one with `fresh` times."""
-    shutil.rmtree(folder(site), ignore_errors=True)
-    folder(site).mkdir(mode=0o700)
+    now = tree(site)
+    for name in now.keys() - copy.keys():
+        (folder(site) / name).unlink()
+    for path in folder(site).iterdir():
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
     for name, (content, modified_at) in copy.items():
         path = folder(site) / name
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.write_bytes(content)
-        path.chmod(0o600)
-        if not fresh:
-            os.utime(path, ns=(modified_at, modified_at))
+        if now.get(name, ())[:1] != (content,):
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            path.write_bytes(content)
+            path.chmod(0o600)
+        os.utime(path, None if fresh else (modified_at / 1e9, modified_at / 1e9))
 
 
 def age(site: Site, seconds: float, *request_ids: str) -> None:

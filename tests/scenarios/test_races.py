@@ -27,6 +27,7 @@ class World(HostFactory):
         super().__init__(sandbox, site)
         (complete,) = self.poll(self.create(3))
         self.held = complete["machines"]
+        self.requests.clear()
         self.unpolled = self.create(2, known=False)
         self.unfinished = self.create(1, known=False)
         (records.folder(site) / self.unfinished / "created.json").unlink()
