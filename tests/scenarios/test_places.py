@@ -291,7 +291,7 @@ def test_a_project_that_an_administrator_emptied_is_reported_a_call_later(
 ) -> None:
     machines = vanish(cloud, site, 2)
     document = {"machines": [named(one) for one in machines]} if by_name else {}
-    assert "vanished" in seen_once(site, document, "60")["message"]
+    assert "none of 2 machines exists" in seen_once(site, document, "60")["message"]
     seen_once(site, document, "60")
     sighted_earlier(site, 55)
     seen_once(site, document, "60")
