@@ -20,6 +20,7 @@ from hfstack.rules import reclaim, reference, server_record
 from hfstack.rules.reclaim import HeldMachine
 from hfstack.rules.reference import Resolution
 from hfstack.store import sighting
+from hfstack.store.facts import is_unused
 from hfstack.store.request_list import load_all
 
 if TYPE_CHECKING:
@@ -39,11 +40,17 @@ NAME = "getReturnRequests"
 def run(document: object, name: str, context: Context) -> schema.ReturnRequestsDocument:
     """Answer HostFactory's document. Raises `InputError`, `ConfigError` and `NothingReported`."""
     reported = inputs.reported_machines(document, name)
+    workdir = context.environment.workdir
     try:
+        if reported and is_unused(workdir):
+            raise NothingReported(
+                f"HostFactory names machines, but the work directory {workdir} holds no records of hfstack at all: "
+                "is its file system mounted?"
+            )
         cloud = Cloud(context)
         nova = cloud.nova()
         listed = nova.servers_of(server_record.provider_tag(context.environment.provider))
-        finder = MachineFinder(cloud, nova, load_all(context.environment.workdir, context.log), listed)
+        finder = MachineFinder(cloud, nova, load_all(workdir, context.log), listed)
         held = held_machines(finder, reported)
         seen: dict[str, Server | None] = {str(server["id"]): server for server in listed}
         rest, trouble = nova.servers(machine.machine_id for machine in held if machine.machine_id not in seen)
@@ -53,12 +60,12 @@ def run(document: object, name: str, context: Context) -> schema.ReturnRequestsD
         check_not_all_vanished(held, seen, context)
         machines = reclaim.to_return(held, seen, context.environment.provider, context.settings.reclaimedStates)
         machines = still_held(machines, finder.requests, context) if machines else []
+        here = [one for one in finder.requests if not (one.request and cloud.elsewhere(one.request.place))]
     except (CloudTrouble, FactsUnreadable) as error:
         raise NothingReported(explain(error)) from None
     message = f"{len(machines)} of {counted(len(held), 'machine')} to return"
     details = "".join(f"; {machine['machineId']} in {machine['gracePeriod']} s" for machine in machines)
     context.log.info(message + details)
-    here = [one for one in finder.requests if not (one.request and cloud.elsewhere(one.request.place))]
     Housekeeping(context, cloud, nova, here).clean_up(seen)
     return {"status": "complete", "message": message, "requests": machines}
 
@@ -84,10 +91,10 @@ def held_machines(finder: MachineFinder, reported: Sequence[MachineReference] | 
             log.warning(machine.problem)
         elif not reason and machine.machine_id and machine.machine_id not in returned:
             held.setdefault(machine.machine_id, HeldMachine(machine.machine_id, machine.name))
-    if elsewhere and not held:
-        raise NothingReported(elsewhere)
     if elsewhere:
         log.warning(elsewhere)
+        if not held:
+            raise NothingReported(elsewhere)
     return list(held.values())
 
 

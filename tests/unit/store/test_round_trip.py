@@ -235,7 +235,10 @@ FILES: list[tuple[Callable[..., bool], tuple[Any, ...], str, bytes]] = [
         write_ready,
         ([Ready("id-1", "hf-1", "10.0.0.7", 1772357420)],),
         "ready-id-1.json",
-        b'{"machines": [{"machineId": "id-1", "name": "hf-1", "privateIpAddress": "10.0.0.7", "launchtime": 1772357420}]}',
+        (
+            b'{"machines": [{"machineId": "id-1", "name": "hf-1", "privateIpAddress": "10.0.0.7", '
+            b'"launchtime": 1772357420}]}'
+        ),
     ),
 ]
 
