@@ -41,9 +41,9 @@ class Untrusted(OSError):
 
 def read(path: str, limit: int = DOCUMENT_LIMIT) -> bytes:
     """Return the content of a regular file, to which links may lead. Raises `OSError`."""
-    handle = open_regular(path, os.O_RDONLY)
+    handle, status = open_regular(path, os.O_RDONLY)
     try:
-        return content(handle, limit)
+        return content(handle, status, limit)
     finally:
         os.close(handle)
 
@@ -53,30 +53,40 @@ def read_own(path: str, workdir: str, not_for: int = 0o022) -> bytes:
 
     `not_for` are the bits of the mode that a file may not have.
     """
-    handle = open_regular(path, os.O_RDONLY, follow=False)
+    handle, status = open_regular(path, os.O_RDONLY, follow=False)
     try:
-        check_own(path, os.fstat(handle), workdir, not_for)
-        return content(handle, LIMIT)
+        check_own(path, status, workdir, not_for)
+        return content(handle, status, LIMIT)
     finally:
         os.close(handle)
 
 
-def open_regular(path: str, flags: int, *, follow: bool = True) -> int:
-    """Open a regular file; with `follow`, links may lead to it. Raises `OSError`."""
-    # look first, because some devices act when they are opened; look again, because the path may have changed meanwhile
-    check_kind(path, os.stat(path) if follow else os.lstat(path))
-    handle = os.open(path, flags | FLAGS | (0 if follow else NO_LINK))
+def open_regular(path: str, flags: int, *, follow: bool = True) -> tuple[int, os.stat_result]:
+    """Open a regular file without waiting for anything; with `follow`, links may lead to it. Raises `OSError`."""
+    look = os.stat if follow else os.lstat
+    if follow or not NO_LINK:
+        # some devices act when they are opened, and Windows cannot refuse a link then
+        check_kind(path, look(path))
     try:
-        check_kind(path, os.fstat(handle))
+        handle = os.open(path, flags | FLAGS | (0 if follow else NO_LINK))
+    except FileNotFoundError:
+        raise
+    except OSError:
+        # what is there says more than the system does
+        check_kind(path, look(path))
+        raise
+    status = os.fstat(handle)
+    try:
+        check_kind(path, status)
     except OSError:
         os.close(handle)
         raise
-    return handle
+    return handle, status
 
 
-def content(handle: int, limit: int) -> bytes:
+def content(handle: int, status: os.stat_result, limit: int) -> bytes:
     """Return what an open file contains. Raises `OSError` if it has more bytes than the limit."""
-    if os.fstat(handle).st_size <= limit:
+    if status.st_size <= limit:
         found = bytearray()
         while len(found) <= limit:
             part = os.read(handle, CHUNK)

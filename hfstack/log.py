@@ -153,7 +153,7 @@ def open_to_append(path: str) -> int:
     else:  # noqa: RET505 - type checkers check only one of the branches
         while True:
             try:
-                return _files.open_regular(path, os.O_WRONLY | os.O_APPEND, follow=False)
+                return _files.open_regular(path, os.O_WRONLY | os.O_APPEND, follow=False)[0]
             except FileNotFoundError:
                 # once more, because another process may rotate the new file away before it is open here
                 from hfstack import _posix
