@@ -37,7 +37,7 @@ INSIDE = SOURCE_DATE_EPOCH=$(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format
 # the tools that write the SBOM and look for vulnerabilities
 PACKAGING := .cache/packaging
 
-.PHONY: help demo test check interpreter freeze reproducible portable openstack openstack-stop e2e frozen-tests e2e-sandbox e2e-openstack bench bench-gate rpm bundle packages windows windows-reproducible msi wine-tests audit schemas lock format clean
+.PHONY: help demo test check interpreter freeze reproducible portable openstack openstack-stop e2e frozen-tests e2e-sandbox e2e-openstack bench bench-gate rpm bundle packages windows windows-reproducible msi wine-tests audit schemas reliability lock format clean
 
 help:
 	@echo "make demo            run one request from start to end against the sandbox cloud; needs Python >= 3.11"
@@ -58,6 +58,7 @@ help:
 	@echo "make bench           measure what a call costs, beside other programs (some minutes): docs/performance.md"
 	@echo "make bench-gate      measure only what has a target; fails on a miss. MARGIN=1.5 allows for a shared machine"
 	@echo "make schemas         write docs/schemas/ and the table in docs/states.md from the code"
+	@echo "make reliability     write the counts in docs/reliability.md from the tests that ran"
 	@echo "make lock            pin the newest dependencies; see also make format, make clean"
 
 $(READY): build/requirements.txt pyproject.toml
@@ -75,7 +76,8 @@ demo: $(READY)
 	@$(BIN)/hfstack rehearse --sandbox --machines 3
 
 test: $(READY)
-	$(BIN)/python -m pytest $(PARALLEL) tests -m "not long" --ignore tests/packages --ignore tests/windows
+	$(BIN)/python -m pytest $(PARALLEL) tests -m "not long" --ignore tests/packages --ignore tests/windows \
+	    --premises check
 
 check: $(READY)
 	$(BIN)/ruff check
@@ -201,6 +203,10 @@ wine-tests: msi
 schemas: $(READY)
 	$(BIN)/python build/schemas.py
 	$(BIN)/python build/state_table.py
+
+reliability: $(READY)
+	$(BIN)/python -m pytest $(PARALLEL) tests -m "premise and not long" --ignore tests/packages --ignore tests/windows \
+	    --premises write
 
 lock: $(READY)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --upgrade \

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from hfstack.environment import Environment, read_environment
 from hfstack.log import Log
+from tests.premises import Premises, sentence_of
 from tests.provider import provider_variables
 from tests.scenarios import windows
 
@@ -24,10 +25,25 @@ settings.load_profile("hfstack")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add --cloud and --program."""
+    """Add --cloud, --program and --premises."""
     parser.addoption("--cloud", choices=("sandbox", "openstack"), default="sandbox")
     programs = ("source", "frozen", "portable", "windows", "bat")
     parser.addoption("--program", action="append", choices=programs, default=None)
+    parser.addoption("--premises", choices=("check", "write"), default=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Count what docs/reliability.md says; of several processes, the first one is told of every test."""
+    how = config.getoption("--premises")
+    if how and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Premises(write=how == "write"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have each test report the premise that it is about."""
+    for item in items:
+        if sentence := sentence_of(item):
+            item.user_properties.append(("premise", sentence))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

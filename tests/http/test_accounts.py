@@ -14,6 +14,8 @@ from tests.accounts import ACCOUNT, AS_ROOT, account, accounts_site
 from tests.http.conftest import CLOUDS, Call, Cloud, Site
 from tests.unit.records import CREATED_AT, REQUEST, RETURN, server
 
+pytestmark = pytest.mark.premise("All calls run under one account.")
+
 ASKED = {"asked": CREATED_AT, "names": ["hf-33e9ed03-1"], "requestTimeout": 900}
 
 

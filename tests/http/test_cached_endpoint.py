@@ -10,6 +10,8 @@ import pytest
 
 from tests.http.polled import COLD, LIST, LOGIN, WARM, Polled, polled
 
+pytestmark = pytest.mark.premise("The login is right, and the catalogue leads to Nova.")
+
 JSON = {"Content-Type": "application/json"}
 HTML = {"Content-Type": "text/html"}
 

@@ -175,6 +175,7 @@ def test_trouble_with_a_delete_is_said_beside_the_reason(ask: Ask, site: Site, c
     assert found["message"].startswith(f"1 of 2 machines failed; {ONE}: {ERROR}; a server could not be deleted: ")
 
 
+@pytest.mark.premise("The work directory has room, and can be written.")
 @pytest.mark.usefixtures("full")
 def test_what_cannot_be_recorded_is_not_deleted_and_keeps_the_request_running(
     ask: Ask, site: Site, cloud: Cloud

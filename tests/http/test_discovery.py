@@ -18,6 +18,8 @@ from hfstack.errors import CloudTrouble, ConfigError
 from hfstack.log import Log
 from tests.http.conftest import CLOUDS, KEYSTONE, NEUTRON, NOVA, TOKEN, Answer, Cloud, answer, html
 
+pytestmark = pytest.mark.premise("The login is right, and the catalogue leads to Nova.")
+
 ANY_REGION = CLOUDS.replace("    region_name: RegionOne\n", "")
 
 Connect = Callable[..., Connection]

@@ -223,6 +223,7 @@ def test_trouble_during_cleanup_changes_no_answer(reclaim: Reclaim, site: Site, 
     assert "WARNING - a server could not be deleted: Nova failed: 500 no database" in site.logged()
 
 
+@pytest.mark.premise("The work directory has room, and can be written.")
 def test_what_cannot_be_recorded_is_not_deleted(
     reclaim: Reclaim, site: Site, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,8 @@ from tests.http.conftest import KEYSTONE, NOVA, Answer, Ask, Cloud, Site, answer
 from tests.http.polled import COLD, LOGIN, Polled, polled
 from tests.scenarios.site import parse
 
+pytestmark = pytest.mark.premise("The login is right, and the catalogue leads to Nova.")
+
 SECRET = "Wrong-Horse-2842"
 UNAUTHORIZED = {"error": {"code": 401, "message": "The request you have made requires authentication."}}
 TEN = [f"req-{number}" for number in range(10)]

@@ -12,6 +12,8 @@ from tests.scenarios.conftest import SiteMaker
 from tests.scenarios.proxy import Fault, Proxy, proxy_before
 from tests.scenarios.site import Site
 
+pytestmark = pytest.mark.premise("OpenStack answers, and its answer is whole.")
+
 JSON = {"Content-Type": "application/json", "X-Openstack-Request-Id": "req-of-the-failed-call"}
 HTML = {"Content-Type": "text/html"}
 PINNED = {**JSON, "OpenStack-API-Version": "compute 2.79"}

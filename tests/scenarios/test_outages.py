@@ -9,6 +9,8 @@ from tests.scenarios.clouds import Cloud, new_id, until
 from tests.scenarios.conftest import SiteMaker
 from tests.scenarios.site import Site, parse
 
+pytestmark = pytest.mark.premise("OpenStack answers, and its answer is whole.")
+
 
 def prepared(cloud: Cloud, site: Site) -> tuple[str, str, str]:
     """Return an acquire and a return request of one server each, recorded, and the server's id."""

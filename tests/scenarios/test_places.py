@@ -90,7 +90,7 @@ def another_region(_: Cloud, site: Site) -> None:
 @contextmanager
 def elsewhere(flip: Flip, cloud: Cloud, site: Site) -> Iterator[tuple[str, ...]]:
     """Have the configuration name another place; gives the words of both places that every answer has to name."""
-    before = site.clouds["clouds"]["member"]
+    before = {**site.clouds["clouds"]["member"]}
     words = (ANOTHER_REGION, REGION) if flip is another_region else (project(cloud, "other"), project(cloud, "member"))
     flip(cloud, site)
     yield words
@@ -126,7 +126,7 @@ def two_regions(cloud: SandboxCloud) -> Iterator[None]:
 
 def untouched(site: Site, life: Life, words: tuple[str, ...], *, cold: bool) -> None:
     """Call each command about machines of the other place: nothing is concluded, recorded or deleted."""
-    before, machines = records.tree(site), [named(one) for one in life.held]
+    before, machines = without_polls(records.tree(site)), [named(one) for one in life.held]
     calls: dict[str, Callable[[], dict[str, Any]]] = {
         "a request under way": partial(running, site, life.building),
         "a request that is over": partial(running, site, life.complete),
@@ -146,7 +146,12 @@ def untouched(site: Site, life: Life, words: tuple[str, ...], *, cold: bool) -> 
         answer = call()
         assert not [word for word in words if word not in answer["message"]], (what, answer)
         assert len(warnings(site, words)) == known + 1, f"{what}: one warning per call names both places"
-        assert records.tree(site) == before, what
+        assert without_polls(records.tree(site)) == before, what
+
+
+def without_polls(tree: dict[str, tuple[bytes, int]]) -> dict[str, tuple[bytes, int]]:
+    """Leave out that HostFactory has polled, which is true in any place: a request that it knows must not be reaped."""
+    return {name: fact for name, fact in tree.items() if not name.endswith("/polled.json")}
 
 
 def running(site: Site, request_id: str) -> dict[str, Any]:
@@ -228,7 +233,7 @@ def test_a_catalogue_of_two_regions_without_a_choice_is_refused(
         regions.update({region: regions.pop(region) for region in order})
         region = inside.clouds["clouds"]["member"].pop("region_name")
         inside.write_clouds()
-        before = records.tree(inside)
+        before = without_polls(records.tree(inside))
         for command, document in {
             "getRequestStatus": {"requests": {"requestId": life.building}},
             "getReturnRequests": {},
@@ -238,10 +243,21 @@ def test_a_catalogue_of_two_regions_without_a_choice_is_refused(
             answer = inside.ask(command, document, 1)
             assert REGION in answer["message"], command
             assert ANOTHER_REGION in answer["message"], command
-            assert records.tree(inside) == before
+            assert without_polls(records.tree(inside)) == before
         inside.clouds["clouds"]["member"]["region_name"] = region
         inside.write_clouds()
         goes_on(sandbox, inside, life)
+
+
+def test_a_request_that_was_polled_elsewhere_is_known(sandbox: SandboxCloud, inside: Inside) -> None:
+    """Its first poll came while the configuration named another place, and the next one comes after housekeeping."""
+    life = begun(sandbox, inside)
+    with elsewhere(another_cloud, sandbox, inside):
+        running(inside, life.building)
+    records.age(inside, 3660)
+    assert inside.ask("getReturnRequests", {})["requests"] == []
+    sandbox.knobs()
+    assert sandbox.wait([server["id"] for server in servers_of(sandbox, life.building)])
 
 
 # All machines vanish at once

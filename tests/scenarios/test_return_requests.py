@@ -88,6 +88,7 @@ def test_a_down_cell_takes_nothing_away(cloud: Cloud, site: Site) -> None:
         assert asked_back(site) == []
 
 
+@pytest.mark.premise("HostFactory reads every answer.")
 def test_requests_that_hostfactory_never_learned_of_are_reaped(cloud: Cloud, site: Site) -> None:
     unpolled, unpolled_ids = requested(cloud, site, age=3601)
     _, young_ids = requested(cloud, site, age=3500)

@@ -16,6 +16,8 @@ from hfstack import _files
 from hfstack._files import Untrusted
 from tests.accounts import AS_ROOT
 
+pytestmark = pytest.mark.premise("Files and folders are what they seem to be.")
+
 SPARSE = 20 * 1024**3
 
 

@@ -19,7 +19,7 @@ from hfstack.store.write import forget, record, write_polled
 from tests.accounts import ACCOUNT, AS_ROOT, GROUP, OTHER, account, accounts_site
 from tests.unit.records import CREATED_AT, REQUEST, RETURN, server_id
 
-pytestmark = AS_ROOT
+pytestmark = [AS_ROOT, pytest.mark.premise("All calls run under one account.")]
 
 ASKED = {"asked": CREATED_AT, "names": ["hf-1"], "requestTimeout": 900}
 RETURNING = {"asked": CREATED_AT, "returnTimeout": 600, "machines": [{"machineId": server_id(1)}]}

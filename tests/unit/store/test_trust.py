@@ -23,6 +23,8 @@ from hfstack.store.write import (
 from tests.accounts import AS_ROOT
 from tests.unit.records import ANOTHER, CREATED_AT, REQUEST, RETURN, server_id
 
+pytestmark = pytest.mark.premise("Files and folders are what they seem to be.")
+
 ASKED = {"asked": CREATED_AT, "names": ["hf-1"], "requestTimeout": 900}
 RETURNING = {"asked": CREATED_AT, "returnTimeout": 600, "machines": [{"machineId": server_id(1)}]}
 

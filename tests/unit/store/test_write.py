@@ -227,6 +227,7 @@ def fails_with(code: int) -> Callable[..., None]:
     return fail
 
 
+@pytest.mark.premise("The work directory has room, and can be written.")
 @pytest.mark.parametrize(
     ("verb", "code"),
     [
