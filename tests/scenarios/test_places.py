@@ -13,7 +13,7 @@ import pytest
 
 from hfstack.sandbox import Sandbox
 from hfstack.sandbox.inventory import REGION
-from tests.scenarios import records
+from tests.scenarios import records, windows
 from tests.scenarios.clouds import Cloud, new_id
 from tests.scenarios.inside import Inside
 from tests.scenarios.sandbox_cloud import SandboxCloud
@@ -196,6 +196,8 @@ def goes_on(cloud: Cloud, site: Site, life: Life) -> None:
 
 @pytest.mark.parametrize("flip", [another_cloud, another_project, another_file])
 def test_another_project(cloud: Cloud, site: Site, flip: Flip) -> None:
+    if flip is another_file and site.program in windows.KINDS:
+        pytest.skip("on Windows, the account's own clouds.yaml is elsewhere")
     life = begun(cloud, site)
     with elsewhere(flip, cloud, site) as words:
         untouched(site, life, words, cold=False)
