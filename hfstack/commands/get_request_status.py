@@ -99,8 +99,11 @@ class Poll:
             if request and (elsewhere := self.cloud.elsewhere(request.place)):
                 return self.unanswered_elsewhere(request, elsewhere)
             servers = nova.servers_of(server_record.request_tag(self.request_id))
-            if request is None and not servers and nova.has_cell_down():
-                return status.unanswered(self.request_id, None, "a cell of the cloud is down: its servers show no tags")
+            if request is None and not servers:
+                if nova.has_cell_down():
+                    reason = "a cell of the cloud is down: its servers show no tags"
+                    return status.unanswered(self.request_id, None, reason)
+                facts.check_used(self.context.environment.workdir, self.request_id)
             looked_up, trouble = self.missing(nova, request, servers)
             servers, floating_ip_trouble = self.with_floating_ips(
                 [self.with_addresses(nova, server) for server in servers]
@@ -146,6 +149,7 @@ class Poll:
         try:
             request = facts.load_return(self.context.environment.workdir, self.request_id)
             if request is None:
+                facts.check_used(self.context.environment.workdir, self.request_id)
                 return status.unknown(self.request_id, "there is no record of this return")
             provider = self.context.environment.provider
             left = [one for one in request.machines if one.machine_id not in request.gone and not one.message]

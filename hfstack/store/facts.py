@@ -309,11 +309,6 @@ def find_folder(workdir: str, request_id: str) -> str | None:
         for path in (requests, folder):
             _files.check_folder(path, workdir)
     except FileNotFoundError:
-        if is_own_id(request_id) and is_unused(workdir):
-            raise FactsUnreadable(
-                f"the work directory {workdir} holds no records of hfstack at all: is its file system mounted? "
-                "If it is a new directory, there is nothing to do: the next requestMachines call makes it usable"
-            ) from None
         return None
     except OSError as error:
         raise FactsUnreadable(f"cannot read {error.filename}: {error.strerror}") from None
@@ -336,6 +331,15 @@ def is_unused(workdir: str) -> bool:
     except OSError as error:
         raise FactsUnreadable(f"cannot read {requests}: {error.strerror}") from None
     return MARKER not in names and not any(map(is_own_id, names))
+
+
+def check_used(workdir: str, request_id: str) -> None:
+    """Raise `FactsUnreadable` if a request that hfstack could have made is missing together with all others."""
+    if is_own_id(request_id) and is_unused(workdir):
+        raise FactsUnreadable(
+            f"the work directory {workdir} holds no records of hfstack at all: is its file system mounted? "
+            "If it is a new directory, there is nothing to do: the next requestMachines call makes it usable"
+        )
 
 
 def is_own_id(text: str) -> bool:

@@ -16,7 +16,6 @@ from pydantic import TypeAdapter
 
 from hfstack import schema, states
 from tests import ROOT
-from tests.provider import mark_as_used
 from tests.scenarios import older, windows
 
 
@@ -55,7 +54,6 @@ class Site:
         self.confdir, self.workdir, self.logdir = (folder / name for name in ("conf", "work", "log"))
         for path in (self.confdir, self.workdir, self.logdir):
             path.mkdir(parents=True)
-        mark_as_used(self.workdir)
         self.clouds = yaml.safe_load(clouds_yaml.read_text(encoding="utf-8"))
         self.configure(cloud="member", **config)
         self.write_clouds()
