@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -97,7 +98,7 @@ def test_what_cannot_be_made_is_refused_before_anything_is_made(
     answer = site.ask("requestMachines", {"template": {"templateId": "small", "machineCount": 2}}, code=1)
     assert reason in answer["message"]
     assert set(answer) == {"message"}
-    assert not (site.workdir / "requests").exists(), "nothing was requested, so nothing is recorded"
+    assert not list((site.workdir / "requests").glob("r*")), "nothing was requested, so nothing is recorded"
 
 
 def test_the_living_count_against_the_templates_maximum(cloud: Cloud, site: Site) -> None:
@@ -224,7 +225,7 @@ def test_twenty_calls_at_once_do_not_disturb_one_another(cloud: Cloud, site: Sit
 @pytest.mark.usefixtures("cloud")
 def test_nothing_is_made_where_nothing_can_be_recorded(site: Site) -> None:
     site.write_templates({})
-    site.workdir.rmdir()
+    shutil.rmtree(site.workdir)
     answer = site.ask("requestMachines", {"template": {"templateId": "small", "machineCount": 1}}, code=1)
     assert site.path(site.workdir) in answer["message"]
 

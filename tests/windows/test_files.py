@@ -132,7 +132,14 @@ def kept(system: Windows) -> list[Path]:
     (done,) = system.call(f'{program(system, PRIVATE)} "{windows.path(work)}"')
     assert done.code == 0, done
     found = sorted(path.relative_to(work).as_posix() for path in work.rglob("*"))
-    assert found == ["cache", "cache/access.json", "requests", "requests/req-1", "requests/req-1/asked.json"]
+    assert found == [
+        "cache",
+        "cache/access.json",
+        "requests",
+        "requests/.hfstack",
+        "requests/req-1",
+        "requests/req-1/asked.json",
+    ]
     return [work / name for name in found]
 
 
