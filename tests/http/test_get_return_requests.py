@@ -272,6 +272,7 @@ def test_history_goes(reclaim: Reclaim, site: Site, cloud: Cloud) -> None:
     assert f"{REQUEST}: its record is older than historyDays and was removed" in site.logged()
 
 
+@pytest.mark.usefixtures("cloud")
 def test_a_record_that_cannot_be_removed_is_a_warning(reclaim: Reclaim, site: Site) -> None:
     record_request(site, polled={}, ended={})
     record_return(site, 1, 2, ended={})
