@@ -18,7 +18,15 @@ from hfstack import __version__, inputs
 from hfstack._typing import TYPE_CHECKING
 from hfstack.context import Budget, Context
 from hfstack.environment import Environment, is_lsf, read_environment, time_budget
-from hfstack.errors import CloudTrouble, ConfigError, FactsUnwritable, InputError, NothingReported, Refusal
+from hfstack.errors import (
+    CloudTrouble,
+    ConfigError,
+    FactsUnreadable,
+    FactsUnwritable,
+    InputError,
+    NothingReported,
+    Refusal,
+)
 from hfstack.log import Log
 from hfstack.store import token_cache
 
@@ -75,7 +83,7 @@ def run(name: str, arguments: Sequence[str], env: Mapping[str, str]) -> int:
     log = Log(environment, name, new_request_id(name))
     try:
         document = answer(name, arguments, env, environment, log)
-    except (InputError, ConfigError, CloudTrouble, Refusal, FactsUnwritable, NothingReported) as error:
+    except (InputError, ConfigError, CloudTrouble, Refusal, FactsUnreadable, FactsUnwritable, NothingReported) as error:
         log.error(str(error))
         # LSF does not use a template for a while after a message that begins like this (resource connector's plug-ins)
         code = f"Error Code: {error.code} " if isinstance(error, Refusal) and is_lsf(env) else ""

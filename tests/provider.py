@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hfstack.store.facts import MARKER
+from hfstack.store.folders import MARKER
 from hfstack.store.write import MARKED
 
 

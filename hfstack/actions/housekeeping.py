@@ -11,7 +11,8 @@ from hfstack.environment import full_timeout
 from hfstack.errors import CloudTrouble, FactsUnwritable, explain
 from hfstack.rules import leftovers
 from hfstack.rules.leftovers import DAY, Clocks, Leftover, Patience
-from hfstack.store.facts import AcquireRequest, file_system_time
+from hfstack.store.facts import AcquireRequest
+from hfstack.store.folders import file_system_time
 from hfstack.store.request_list import RecordedRequest
 from hfstack.store.write import forget, write_failed, write_reaped
 

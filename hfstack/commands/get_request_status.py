@@ -16,7 +16,7 @@ from hfstack._typing import TYPE_CHECKING
 from hfstack.errors import CloudTrouble, FactsUnreadable, explain
 from hfstack.rules import server_record, status
 from hfstack.rules.status import Rules
-from hfstack.store import facts
+from hfstack.store import facts, folders
 
 if TYPE_CHECKING:
     from hfstack import schema
@@ -95,30 +95,28 @@ class Poll:
         request = None
         try:
             request = self.load_acquire()
-            nova = self.cloud.nova()
             if request and (elsewhere := self.cloud.elsewhere(request.place)):
                 return self.unanswered_elsewhere(request, elsewhere)
-            servers = nova.servers_of(server_record.request_tag(self.request_id))
-            if request is None and not servers:
-                if nova.has_cell_down():
-                    reason = "a cell of the cloud is down: its servers show no tags"
-                    return status.unanswered(self.request_id, None, reason)
-                facts.check_used(self.context.environment.workdir, self.request_id)
-            looked_up, trouble = self.missing(nova, request, servers)
-            servers, floating_ip_trouble = self.with_floating_ips(
-                [self.with_addresses(nova, server) for server in servers]
-            )
-
-            def answer_at(now: float) -> schema.RequestStatus:
-                return status.acquire(
-                    self.request_id, request, servers, looked_up, floating_ip_trouble, self.rules, now
-                )
-
-            answer = answer_at(status.BEFORE_ANY_DEADLINE)
-            if answer["status"] == "running":
-                answer = answer_at(self.file_system_time() if request else self.cloud_time(nova))
+            return self.acquired(self.cloud.nova(), request)
         except (CloudTrouble, FactsUnreadable) as error:
             return status.unanswered(self.request_id, request, explain(error))
+
+    def acquired(self, nova: Nova, request: facts.AcquireRequest | None) -> schema.RequestStatus:
+        """Answer for an acquire request by what Nova shows. Raises `CloudTrouble`, `FactsUnreadable`."""
+        servers = nova.servers_of(server_record.request_tag(self.request_id))
+        if request is None and not servers:
+            if nova.has_cell_down():
+                raise CloudTrouble("a cell of the cloud is down: its servers show no tags")
+            folders.check_used(self.context.environment.workdir, self.request_id)
+        looked_up, trouble = self.missing(nova, request, servers)
+        servers, floating_ip_trouble = self.with_floating_ips([self.with_addresses(nova, one) for one in servers])
+
+        def answer_at(now: float) -> schema.RequestStatus:
+            return status.acquire(self.request_id, request, servers, looked_up, floating_ip_trouble, self.rules, now)
+
+        answer = answer_at(status.BEFORE_ANY_DEADLINE)
+        if answer["status"] == "running":
+            answer = answer_at(self.file_system_time() if request else self.cloud_time(nova))
         if trouble is not None:
             answer = {**answer, "message": explain(trouble)}
         shown = [*servers, *(server for server in looked_up.values() if server is not status.GONE)]
@@ -127,10 +125,7 @@ class Poll:
             return answer
         if not needs_cleanup(request, answer):
             return answer
-        try:
-            return self.cleanup.of_acquire(nova, request, shown, looked_up, answer)
-        except FactsUnreadable as error:
-            return status.unanswered(self.request_id, request, explain(error))
+        return self.cleanup.of_acquire(nova, request, shown, looked_up, answer)
 
     def load_acquire(self) -> facts.AcquireRequest | None:
         """Load the record of an acquire request, which then says that HostFactory has polled it, or was too late.
@@ -149,28 +144,33 @@ class Poll:
         try:
             request = facts.load_return(self.context.environment.workdir, self.request_id)
             if request is None:
-                facts.check_used(self.context.environment.workdir, self.request_id)
+                folders.check_used(self.context.environment.workdir, self.request_id)
                 return status.unknown(self.request_id, "there is no record of this return")
-            provider = self.context.environment.provider
-            left = [one for one in request.machines if one.machine_id not in request.gone and not one.message]
-            if not left:
+            if all(machine.machine_id in request.gone or machine.message for machine in request.machines):
+                provider = self.context.environment.provider
                 answer = status.returned(self.request_id, request, {}, provider, status.BEFORE_ANY_DEADLINE)
                 if not request.ended:
                     self.cleanup.ended(answer)
                 return answer
-            nova = self.cloud.nova()
             if elsewhere := self.cloud.elsewhere(request.place):
                 return self.unanswered_elsewhere(request, elsewhere)
-            if not all(machine.machine_id for machine in left):
-                request = self.with_ids(nova, request)
-            seen, trouble = self.returned_servers(nova, request)
-            now = status.BEFORE_ANY_DEADLINE
-            answer = status.returned(self.request_id, request, seen, provider, now)
-            if answer["status"] == "running":
-                now = self.file_system_time()
-                answer = status.returned(self.request_id, request, seen, provider, now)
+            return self.returned(self.cloud.nova(), request)
         except (CloudTrouble, FactsUnreadable) as error:
             return status.unanswered(self.request_id, request, explain(error))
+
+    def returned(self, nova: Nova, request: facts.ReturnRequest) -> schema.RequestStatus:
+        """Answer for a return request by what Nova shows. Raises `CloudTrouble`, `FactsUnreadable`."""
+        if not all(machine.machine_id or machine.message for machine in request.machines):
+            # HostFactory returned machines by name that could not be found until now
+            from hfstack.actions.find_machines import with_ids
+
+            request = with_ids(self.cloud, nova, request)
+        seen, trouble = self.returned_servers(nova, request)
+        provider, now = self.context.environment.provider, status.BEFORE_ANY_DEADLINE
+        answer = status.returned(self.request_id, request, seen, provider, now)
+        if answer["status"] == "running":
+            now = self.file_system_time()
+            answer = status.returned(self.request_id, request, seen, provider, now)
         if trouble is not None:
             answer = {**answer, "message": explain(trouble)}
         return self.cleanup.of_return(nova, request, seen, now, answer)
@@ -192,12 +192,6 @@ class Poll:
         rest, trouble = nova.servers(machine.machine_id for machine in left if machine.machine_id not in seen)
         return {**seen, **rest}, trouble
 
-    def with_ids(self, nova: Nova, request: facts.ReturnRequest) -> facts.ReturnRequest:
-        """Find the machines that HostFactory returned by name, and that could not be found until now."""
-        from hfstack.actions.find_machines import with_ids
-
-        return with_ids(self.cloud, nova, request)
-
     def unanswered_elsewhere(
         self, request: facts.AcquireRequest | facts.ReturnRequest, reason: str
     ) -> schema.RequestStatus:
@@ -207,8 +201,8 @@ class Poll:
 
     def file_system_time(self) -> float:
         """Return the time that the request's deadline is measured by; without it, no deadline has come."""
-        folder = facts.find_folder(self.context.environment.workdir, self.request_id) or ""
-        now = facts.file_system_time(folder)
+        folder = folders.find_folder(self.context.environment.workdir, self.request_id) or ""
+        now = folders.file_system_time(folder)
         if now is None:
             self.log.warning(f"cannot create a file in {folder}, so no deadline is applied")
         return status.BEFORE_ANY_DEADLINE if now is None else now

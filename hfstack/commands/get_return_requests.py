@@ -20,7 +20,7 @@ from hfstack.rules import reclaim, reference, server_record
 from hfstack.rules.reclaim import HeldMachine
 from hfstack.rules.reference import Resolution
 from hfstack.store import sighting
-from hfstack.store.facts import is_unused
+from hfstack.store.folders import is_unused
 from hfstack.store.request_list import load_all
 
 if TYPE_CHECKING:
@@ -85,12 +85,13 @@ def held_machines(finder: MachineFinder, reported: Sequence[MachineReference] | 
     held: dict[str, HeldMachine] = {}
     elsewhere = ""
     for machine in wanted:
-        reason = finder.cloud.elsewhere(machine.place)
-        elsewhere = elsewhere or reason
         if machine.problem:
             log.warning(machine.problem)
-        elif not reason and machine.machine_id and machine.machine_id not in returned:
-            held.setdefault(machine.machine_id, HeldMachine(machine.machine_id, machine.name))
+        elif machine.machine_id and machine.machine_id not in returned:
+            reason = finder.cloud.elsewhere(machine.place)
+            elsewhere = elsewhere or reason
+            if not reason:
+                held.setdefault(machine.machine_id, HeldMachine(machine.machine_id, machine.name))
     if elsewhere:
         log.warning(elsewhere)
         if not held:

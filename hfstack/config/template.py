@@ -16,7 +16,7 @@ Attribute = tuple[str, str]
 
 VALUES = {"String": re.compile(""), "Numeric": re.compile(r"-?[0-9]+(\.[0-9]+)?\Z"), "Boolean": re.compile(r"[01]\Z")}
 
-RESERVED_TAGS = re.compile(r"hf:|hfp:|hf-drain|hostfactory\Z")
+RESERVED_TAGS = re.compile(r"hf:|hfp:|hf-drain|hf-ended\Z|hostfactory\Z")
 
 METADATA_KEY = re.compile(r"[A-Za-z0-9_:. -]{1,255}\Z")
 
@@ -74,7 +74,7 @@ def with_defaults(attributes: dict[str, Attribute]) -> dict[str, Attribute]:
 def no_reserved_tag(tag: str) -> str:
     """Refuse a tag that would assign a server to another request, or drain it."""
     if RESERVED_TAGS.match(tag):
-        raise ValueError("another tag: hostfactory, hf:…, hfp:… and hf-drain are reserved for hfstack")
+        raise ValueError("another tag: hostfactory, hf:…, hfp:…, hf-ended and hf-drain are reserved for hfstack")
     return tag
 
 
@@ -158,7 +158,7 @@ class Template(BaseModel):
     """Whether a server gets a config drive."""
     metadata: Annotated[dict[str, str], AfterValidator(checked_metadata)] = {}
     """Metadata of the servers. Keys that begin with `hf_` are reserved for hfstack."""
-    tags: tuple[Tag, ...] = Field((), max_length=47)
+    tags: tuple[Tag, ...] = Field((), max_length=45)
     """Tags of the servers, in addition to hfstack's three."""
     description: str | None = Field(None, max_length=255)
     """The description of the servers."""

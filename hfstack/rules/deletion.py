@@ -13,7 +13,8 @@ from hfstack._typing import TYPE_CHECKING
 from hfstack.rules import server_record
 from hfstack.rules.server_record import Server
 from hfstack.rules.status import GONE, LookedUp
-from hfstack.store.facts import FACT_NAME, AcquireRequest, Failed, ReturnRequest
+from hfstack.store.facts import AcquireRequest, Failed, ReturnRequest
+from hfstack.store.folders import FACT_NAME
 
 if TYPE_CHECKING:
     from hfstack.schema import Machine

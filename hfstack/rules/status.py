@@ -256,6 +256,10 @@ def returned_machine(machine: Returned, seen: LookedUp, provider: str, overdue: 
     """Return the entry of one machine of a return request."""
     if machine.message:
         return as_recorded(machine, states.FAIL, None, machine.message)
+    if not machine.machine_id:
+        message = "no server has this name, but Nova does not show all servers, so that proves nothing"
+        result: Result = states.FAIL if overdue else states.EXECUTING
+        return as_recorded(machine, result, None, f"not deleted after {timeout} s: {message}" if overdue else message)
     if machine.machine_id not in seen:
         return as_recorded(machine, states.EXECUTING, None, "")
     server = seen[machine.machine_id]

@@ -8,14 +8,8 @@ from typing import NamedTuple
 from hfstack import _files
 from hfstack.errors import FactsUnreadable
 from hfstack.log import Log
-from hfstack.store.facts import (
-    AcquireRequest,
-    ReturnRequest,
-    check_workdir,
-    is_own_id,
-    load_acquire,
-    load_return,
-)
+from hfstack.store.facts import AcquireRequest, ReturnRequest, load_acquire, load_return
+from hfstack.store.folders import check_workdir, is_own_id
 
 
 class RecordedRequest(NamedTuple):

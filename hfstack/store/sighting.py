@@ -13,7 +13,8 @@ from contextlib import suppress
 
 from hfstack.errors import FactsUnreadable
 from hfstack.store import files
-from hfstack.store.facts import file_system_time, load_ids, read_object, recorded_at
+from hfstack.store.facts import load_ids
+from hfstack.store.folders import file_system_time, read_object, recorded_at
 
 NAME = ".vanished.json"
 

@@ -19,7 +19,7 @@ from contextlib import suppress
 from hfstack._files import Untrusted, check_file, check_folder
 from hfstack._typing import TYPE_CHECKING
 from hfstack.errors import FactsUnreadable, FactsUnwritable
-from hfstack.store.facts import FACT_NAME, FOLDER_NAME, MARKER, find_folder, read
+from hfstack.store.folders import FACT_NAME, FOLDER_NAME, MARKER, find_folder, read
 
 if TYPE_CHECKING:
     from hfstack.store.facts import AcquireRequest, Failed, Planned, Ready, Returned, ReturnRequest

@@ -48,6 +48,7 @@ POLL = {
     "hfstack.cli",
     "hfstack.errors",
     "hfstack.store.facts",
+    "hfstack.store.folders",
     "hfstack.log",
     "hfstack.rules.server_record",
     "hfstack._files",

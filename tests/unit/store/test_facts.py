@@ -19,10 +19,10 @@ from hfstack.store.facts import (
     Planned,
     Returned,
     ReturnRequest,
-    is_unused,
     load_acquire,
     load_return,
 )
+from hfstack.store.folders import is_unused
 from hfstack.store.request_list import load_recorded, recorded_request_ids
 from tests.provider import mark_as_used
 from tests.unit.records import CREATED_AT, LAUNCHED_AT, REQUEST, RETURN, server_id
