@@ -16,6 +16,7 @@ from hfstack.actions.floating_ips import release_going
 from hfstack.cloud.connection import Cloud
 from hfstack.errors import ConfigError, counted, explain
 from hfstack.rules import server_record
+from hfstack.rules.reference import names_shown
 from hfstack.store.facts import Returned, ReturnRequest
 from hfstack.store.write import write_return_asked
 
@@ -70,7 +71,10 @@ def as_recorded(found: Resolution, server: Server | None, now: int) -> Returned:
         return Returned(found.machine_id, found.name, ready.private_address, ready.launch_time, found.problem)
     launched = server_record.launch_time(server or {})
     address = server_record.private_address(server or {})
-    return Returned(found.machine_id, found.name, address, now if launched is None else launched, found.problem)
+    name = found.name
+    if server and not found.recorded and not found.problem and names_shown(server):
+        name = server_record.host_name(server)
+    return Returned(found.machine_id, name, address, now if launched is None else launched, found.problem)
 
 
 def without_others(

@@ -1,4 +1,7 @@
-"""Once a server may exist, requestMachines answers with the id, whatever the host runs out of. Ruling 27."""
+"""Once a server may exist, requestMachines answers with the id, whatever the host runs out of.
+
+The case "disk full" is among them.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ from tests.http.conftest import Call
 from tests.scenarios.site import Site
 
 # the sockets of a call that broke off are closed by its process
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.premise("The work directory has room, and can be written."),
+]
 
 MACHINES = 3
 WANTED = {"template": {"templateId": "small", "machineCount": MACHINES}}
@@ -163,6 +169,7 @@ def test_a_process_that_can_hardly_open_a_file_answers_with_the_id_or_makes_noth
 # Nobody reads the answer
 
 
+@pytest.mark.premise("HostFactory reads every answer.")
 @pytest.mark.parametrize("where", ["full", "closed"])
 def test_an_answer_that_is_not_delivered_is_logged_and_its_machines_are_reaped_late(
     place: Site, sandbox: Sandbox, call: Call, where: str
