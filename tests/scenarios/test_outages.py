@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from tests.provider import mark_as_used
 from tests.scenarios.clouds import Cloud, new_id, until
 from tests.scenarios.conftest import SiteMaker
 from tests.scenarios.site import Site, parse
@@ -99,6 +100,7 @@ def test_a_wrong_password(cloud: Cloud, site: Site) -> None:
 
 def test_credentials_may_have_any_characters(cloud: Cloud, site: Site) -> None:
     """Whatever the system's own encoding is, and whether or not Windows' editor has marked the file as UTF-8."""
+    mark_as_used(site.workdir)
     auth = cloud.make_credential("Größe Łódź Ελλάδα 日本")
     site.clouds["clouds"]["member"] = {"auth_type": "v3applicationcredential", "auth": auth}
     for mark in ("", "\ufeff"):

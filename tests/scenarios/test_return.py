@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.provider import mark_as_used
 from tests.scenarios.clouds import Cloud, new_id
 from tests.scenarios.site import Site
 from tests.scenarios.steps import our_tags
@@ -37,7 +38,11 @@ def test_from_deleting_to_gone(cloud: Cloud, site: Site, count: int) -> None:
 
 @pytest.mark.usefixtures("cloud")
 def test_a_return_that_nobody_recorded(site: Site) -> None:
-    answer = site.poll_one(new_id("ret"))
+    return_id = new_id("ret")
+    answer = site.poll_one(return_id)
+    assert (answer["status"], answer["machines"]) == ("running", []), "the file system may not be mounted"
+    mark_as_used(site.workdir)
+    answer = site.poll_one(return_id)
     assert (answer["status"], answer["machines"]) == ("complete_with_error", [])
 
 

@@ -581,9 +581,13 @@ def test_a_machine_that_must_not_be_touched_fails_at_once() -> None:
 
 
 def test_a_machine_that_is_known_only_by_its_name_is_waited_for() -> None:
-    request = ReturnRequest(CREATED_AT, 1800, (Returned("", "Node7.bank.test", "", LAUNCHED_AT),))
-    entry = only(status.returned(RETURN, request, {}, "bank", SOON))
+    machines = (Returned("", "Node7.bank.test", "", LAUNCHED_AT),)
+    request = ReturnRequest(CREATED_AT, 1800, machines, recorded_at=CREATED_AT)
+    entry = only(status.returned(RETURN, request, {}, "bank", LATE - 1))
     assert (entry["result"], entry["machineId"], entry["name"]) == ("executing", "Node7.bank.test", "Node7.bank.test")
+    assert "proves nothing" in entry["message"]
+    entry = only(status.returned(RETURN, request, {}, "bank", LATE))
+    assert (entry["result"], entry["message"].startswith("not deleted after 1800 s: ")) == ("fail", True)
 
 
 # What HostFactory was told before
