@@ -88,8 +88,9 @@ class Cleanup:
             for machine in answer["machines"]
             if machine["result"] == states.SUCCEED and machine["machineId"] not in told
         ]
-        if machines:
-            self.attempt(partial(write_ready, self.workdir, self.request_id, machines))
+        # another poll may record some of them at the same time, under the same name
+        while machines and self.attempt(partial(write_ready, self.workdir, self.request_id, machines)) is False:
+            machines = machines[1:]
 
     def of_end(self, nova: Nova, failed_keys: AbstractSet[str], answer: RequestStatus) -> RequestStatus:
         """Record the end of a request that is complete, and mark its servers; return the answer.

@@ -18,32 +18,32 @@ if TYPE_CHECKING:
     from hfstack.rules.server_record import Server
     from hfstack.rules.status import LookedUp
     from hfstack.store.facts import Returned, ReturnRequest
-    from hfstack.store.request_list import RecordedRequest
+    from hfstack.store.request_list import Records
 
 
 class MachineFinder:
     """Finds machines by name and id, and looks no further than it must.
 
-    `requests` and `listed` are the records and the servers of this provider instance, if the caller has them.
+    `records` and `listed` are those of this provider instance, if the caller has them.
     """
 
     def __init__(
         self,
         cloud: Cloud,
         nova: Nova,
-        requests: Sequence[RecordedRequest] | None = None,
+        records: Records | None = None,
         listed: Sequence[Server] | None = None,
     ) -> None:
         self.cloud = cloud
         self.nova = nova
-        if requests is not None:
-            self.requests = requests
+        if records is not None:
+            self.records = records
         if listed is not None:
             self.listed = listed
 
     @cached_property
-    def requests(self) -> Sequence[RecordedRequest]:
-        """All records. Raises `FactsUnreadable`."""
+    def records(self) -> Records:
+        """The records of all requests. Raises `FactsUnreadable`."""
         return load_all(self.cloud.context.environment.workdir, self.cloud.context.log)
 
     @cached_property
@@ -59,18 +59,35 @@ class MachineFinder:
     @cached_property
     def recorded(self) -> Sequence[RecordedMachine]:
         """The machines on record."""
-        return reference.recorded_machines(self.requests)
+        return reference.recorded_machines(self.records.requests)
+
+    @cached_property
+    def returned(self) -> frozenset[str]:
+        """The ids of the machines that HostFactory has returned."""
+        return reference.returned_ids(self.records.requests)
+
+    @cached_property
+    def held(self) -> Sequence[RecordedMachine]:
+        """The machines that HostFactory holds, as the records say."""
+        return [one for one in self.recorded if not one.failed and one.machine_id not in self.returned]
 
     @cached_property
     def is_whole(self) -> bool:
-        """Whether the lists show every server that this provider instance has made. Raises `CloudTrouble`."""
-        places = {machine.place for machine in self.recorded}
-        return not self.nova.has_cell_down() and not any(map(self.cloud.elsewhere, places))
+        """Whether records and lists show every machine of this provider instance. Raises `CloudTrouble`."""
+        unreadable = any(request_id.startswith("req-") for request_id in self.records.unreadable)
+        return not (unreadable or self.elsewhere(None) or self.nova.has_cell_down())
+
+    def elsewhere(self, machine: RecordedMachine | None) -> str:
+        """Say why nothing may be concluded about a machine that Nova does not show, "" if it may be.
+
+        One that is not on record was probably made where the others were. Raises `CloudTrouble`.
+        """
+        places = {machine.place} if machine else {one.place for one in self.held}
+        return next(filter(None, map(self.cloud.elsewhere, places)), "")
 
     def levels(self) -> Iterator[Names]:
         """Yield the machines by name, those that count first before the others."""
-        past = reference.returned_ids(self.requests)
-        yield reference.names_of(one for one in self.recorded if not one.failed and one.machine_id not in past)
+        yield reference.names_of(self.held)
         yield reference.names_of(self.recorded)
         yield reference.shown_names(self.listed)
         yield reference.shown_names(self.project)
@@ -82,8 +99,8 @@ class MachineFinder:
         Raises `CloudTrouble`, `FactsUnreadable`.
         """
         server = seen.get(wanted.machine_id.lower())
-        if server and wanted.name == server_record.host_name(server):
-            # the usual case needs no record
+        if server and wanted.name == server_record.host_name(server) and server_record.has_planned_name(server):
+            # the usual case needs no record: nobody has renamed the server
             return Resolution(wanted.machine_id.lower(), wanted.name)
         resolution = reference.resolve(wanted, server, self.recorded, self.levels())
         if not resolution.machine_id and self.is_whole:
@@ -102,6 +119,8 @@ def with_ids(cloud: Cloud, nova: Nova, request: ReturnRequest) -> ReturnRequest:
         if machine.machine_id or machine.message:
             return machine
         found = finder.find(MachineReference("", machine.name), {})
-        return machine._replace(machine_id=found.machine_id, message=found.problem)
+        # a machine that is younger than its return is another one that has got the name
+        is_younger = found.recorded and found.recorded.requested_at >= request.recorded_at
+        return machine if is_younger else machine._replace(machine_id=found.machine_id, message=found.problem)
 
     return request._replace(machines=tuple(map(with_id, request.machines)))

@@ -162,8 +162,10 @@ class Connection:
                 refused.request_ids,
             )
         access = open_access(context.settings, context.environment.confdir, context.env, context.budget, context.log)
-        access.project()
+        project = access.project()
         refused_login.forget(context.environment)
+        if self.known and (project, access.compute_region()) != (self.known.project, self.known.region):
+            raise CloudTrouble("the configuration has changed to another place during this call: the next call uses it")
         settings = context.cached_access.settings if context.cached_access else context.settings.model_dump()
         cacheable = access.cacheable(context.env, settings)
         if cacheable and self.known is None:

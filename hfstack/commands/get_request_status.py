@@ -103,11 +103,11 @@ class Poll:
 
     def acquired(self, nova: Nova, request: facts.AcquireRequest | None) -> schema.RequestStatus:
         """Answer for an acquire request by what Nova shows. Raises `CloudTrouble`, `FactsUnreadable`."""
-        servers = nova.servers_of(server_record.request_tag(self.request_id))
+        servers = status.as_planned(request, nova.servers_of(server_record.request_tag(self.request_id)))
         if request is None and not servers:
             if nova.has_cell_down():
                 raise CloudTrouble("a cell of the cloud is down: its servers show no tags")
-            folders.check_used(self.context.environment.workdir, self.request_id)
+            folders.check_never_recorded(self.context.environment.workdir, self.request_id)
         looked_up, trouble = self.missing(nova, request, servers)
         servers, floating_ip_trouble = self.with_floating_ips([self.with_addresses(nova, one) for one in servers])
 
@@ -144,7 +144,7 @@ class Poll:
         try:
             request = facts.load_return(self.context.environment.workdir, self.request_id)
             if request is None:
-                folders.check_used(self.context.environment.workdir, self.request_id)
+                folders.check_never_recorded(self.context.environment.workdir, self.request_id)
                 return status.unknown(self.request_id, "there is no record of this return")
             if all(machine.machine_id in request.gone or machine.message for machine in request.machines):
                 provider = self.context.environment.provider

@@ -24,7 +24,7 @@ from hfstack.store.folders import is_unused
 from hfstack.store.request_list import load_all
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from hfstack import schema
     from hfstack.context import Context
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from hfstack.rules.server_record import Server
     from hfstack.rules.status import LookedUp
     from hfstack.schema import MachineToReturn
-    from hfstack.store.request_list import RecordedRequest
 
 NAME = "getReturnRequests"
 
@@ -53,14 +52,13 @@ def run(document: object, name: str, context: Context) -> schema.ReturnRequestsD
         finder = MachineFinder(cloud, nova, load_all(workdir, context.log), listed)
         held = held_machines(finder, reported)
         seen: dict[str, Server | None] = {str(server["id"]): server for server in listed}
-        rest, trouble = nova.servers(machine.machine_id for machine in held if machine.machine_id not in seen)
+        rest, trouble = nova.servers(machine_id for machine_id in held if machine_id not in seen)
         if trouble is not None:
             raise trouble
         seen |= rest
-        check_not_all_vanished(held, seen, context)
-        machines = reclaim.to_return(held, seen, context.environment.provider, context.settings.reclaimedStates)
-        machines = still_held(machines, finder.requests, context) if machines else []
-        here = [one for one in finder.requests if not (one.request and cloud.elsewhere(one.request.place))]
+        check_not_all_vanished(held, finder, seen)
+        machines = to_return(held, finder, seen)
+        here = [one for one in finder.records.requests if not (one.request and cloud.elsewhere(one.request.place))]
     except (CloudTrouble, FactsUnreadable) as error:
         raise NothingReported(explain(error)) from None
     message = f"{len(machines)} of {counted(len(held), 'machine')} to return"
@@ -70,57 +68,66 @@ def run(document: object, name: str, context: Context) -> schema.ReturnRequestsD
     return {"status": "complete", "message": message, "requests": machines}
 
 
-def held_machines(finder: MachineFinder, reported: Sequence[MachineReference] | None) -> list[HeldMachine]:
+def held_machines(finder: MachineFinder, reported: Sequence[MachineReference] | None) -> dict[str, Resolution]:
     """Return the machines that HostFactory names, else all that the records say it holds, without those it returned.
 
-    Machines that were requested elsewhere are left out. Raises `NothingReported` if all were.
+    By their ids. Machines that were requested elsewhere are left out. Raises `NothingReported` if all were.
     """
     log = finder.cloud.context.log
     if reported is None:
-        wanted = [Resolution(one.machine_id, one.name, recorded=one) for one in finder.recorded if not one.failed]
+        wanted = [Resolution(one.machine_id, one.name, recorded=one) for one in finder.held]
     else:
         ids = {str(server["id"]): server for server in finder.listed}
-        wanted = [finder.find(one, ids) for one in reported]
-    returned = reference.returned_ids(finder.requests)
-    held: dict[str, HeldMachine] = {}
+        wanted = reference.without_doubtful([finder.find(one, ids) for one in reported])
+    held: dict[str, Resolution] = {}
     elsewhere = ""
     for machine in wanted:
         if machine.problem:
             log.warning(machine.problem)
-        elif machine.machine_id and machine.machine_id not in returned:
-            reason = finder.cloud.elsewhere(machine.place)
+        elif machine.machine_id and machine.machine_id not in finder.returned:
+            reason = finder.elsewhere(machine.recorded)
             elsewhere = elsewhere or reason
             if not reason:
-                held.setdefault(machine.machine_id, HeldMachine(machine.machine_id, machine.name))
+                held[machine.machine_id] = machine
     if elsewhere:
         log.warning(elsewhere)
         if not held:
             raise NothingReported(elsewhere)
-    return list(held.values())
+    return held
 
 
-def check_not_all_vanished(held: Sequence[HeldMachine], seen: LookedUp, context: Context) -> None:
+def check_not_all_vanished(held: Mapping[str, Resolution], finder: MachineFinder, seen: LookedUp) -> None:
     """Raise `NothingReported` if no machine is left, unless that was seen before, and long enough ago.
 
     Raises `FactsUnreadable`.
     """
+    context = finder.cloud.context
     workdir = context.environment.workdir
-    if not reclaim.all_vanished(held, seen):
+    here = {one.machine_id for one in finder.held if not finder.cloud.elsewhere(one.place)}
+    if not reclaim.all_vanished(held.keys(), here, seen):
         sighting.forget(workdir)
         return
     patience = full_timeout(context.environment, context.settings.actionTimeout)
-    passed = sighting.seconds_since_first(workdir, {machine.machine_id for machine in held})
+    passed = sighting.seconds_since_first(workdir, held.keys() | here)
     if passed is None or passed < patience:
         raise NothingReported(
-            f"none of {len(held)} machines exists any more: if that is so, a call after {patience:.0f} s reports them; "
-            "if not, check cloud, clouds.yaml and OS_* variables"
+            f"none of {len(held.keys() | here)} machines exists any more: if that is so, a call after {patience:.0f} s "
+            "reports them; if not, check cloud, clouds.yaml and OS_* variables"
         )
 
 
-def still_held(
-    machines: Sequence[MachineToReturn], requests: Sequence[RecordedRequest], context: Context
-) -> list[MachineToReturn]:
-    """Leave out what HostFactory has returned, or has been told to have failed, since the records were read."""
-    now = load_all(context.environment.workdir, context.log)
-    released = reference.released_ids(now) - reference.released_ids(requests)
+def to_return(held: Mapping[str, Resolution], finder: MachineFinder, seen: LookedUp) -> list[MachineToReturn]:
+    """Return the machines that HostFactory has to return.
+
+    The records are read again: what HostFactory has returned meanwhile, or was told to have failed, is left out. Raises
+    `FactsUnreadable`.
+    """
+    context = finder.cloud.context
+    names = [HeldMachine(machine_id, machine.name) for machine_id, machine in held.items()]
+    machines = reclaim.to_return(names, seen, context.environment.provider, context.settings.reclaimedStates)
+    if not machines:
+        return []
+    workdir = context.environment.workdir
+    released = reference.released_ids(load_all(workdir, context.log).requests)
+    released -= reference.released_ids(finder.records.requests)
     return [machine for machine in machines if machine["machineId"] not in released]

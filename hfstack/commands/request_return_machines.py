@@ -7,7 +7,7 @@ or queried now is left to the polls of the return: they check and delete again u
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hfstack import inputs
@@ -16,7 +16,7 @@ from hfstack.actions.floating_ips import release_going
 from hfstack.cloud.connection import Cloud
 from hfstack.errors import ConfigError, counted, explain
 from hfstack.rules import server_record
-from hfstack.rules.reference import names_shown
+from hfstack.rules.reference import names_shown, without_doubtful
 from hfstack.store.facts import Returned, ReturnRequest
 from hfstack.store.write import write_return_asked
 
@@ -41,12 +41,12 @@ def run(document: object, name: str, context: Context) -> schema.RequestAnswer:
     place = cloud.connection.place()
     seen, trouble = nova.servers(reference.machine_id.lower() for reference in references if reference.machine_id)
     finder = MachineFinder(cloud, nova)
-    found = {one.machine_id or one.name: one for one in (finder.find(reference, seen) for reference in references)}
-    by_name, name_trouble = nova.servers(one.machine_id for one in found.values() if one.machine_id not in seen)
+    found = without_doubtful([finder.find(reference, seen) for reference in references])
+    by_name, name_trouble = nova.servers(one.machine_id for one in found if one.machine_id not in {*seen, ""})
     seen = {**by_name, **seen}
     now = context.now()
-    machines = tuple(as_recorded(one, seen.get(one.machine_id), int(now)) for one in found.values())
-    machines = without_others(cloud, machines, found, seen)
+    found = without_others(finder, found, seen)
+    machines = tuple(as_recorded(one, seen.get(one.machine_id), int(now)) for one in found)
     request = ReturnRequest(now, context.settings.returnTimeout, machines, place=place)
     write_return_asked(context.environment.workdir, context.request_id, request)
     servers = {machine.machine_id: seen.get(machine.machine_id, {}) for machine in machines if not machine.message}
@@ -77,22 +77,18 @@ def as_recorded(found: Resolution, server: Server | None, now: int) -> Returned:
     return Returned(found.machine_id, name, address, now if launched is None else launched, found.problem)
 
 
-def without_others(
-    cloud: Cloud, machines: Sequence[Returned], found: Mapping[str, Resolution], seen: LookedUp
-) -> tuple[Returned, ...]:
-    """Return the machines; those that were requested in another place are not touched.
+def without_others(finder: MachineFinder, found: Sequence[Resolution], seen: LookedUp) -> list[Resolution]:
+    """Return the machines; those that were requested in another place must not be touched.
 
     Raises `ConfigError` if all were: the configuration is wrong, and HostFactory asks again.
     """
-    reasons = {key: "" if seen.get(one.machine_id) else cloud.elsewhere(one.place) for key, one in found.items()}
-    elsewhere = next(filter(None, reasons.values()), "")
+    reasons = ["" if seen.get(one.machine_id) else finder.elsewhere(one.recorded) for one in found]
+    elsewhere = next(filter(None, reasons), "")
     if elsewhere:
-        cloud.context.log.warning(elsewhere)
-    if all(reasons.values()):
+        finder.cloud.context.log.warning(elsewhere)
+    if all(reasons):
         raise ConfigError(elsewhere)
-    return tuple(
-        machine._replace(message=machine.message or reasons[machine.machine_id or machine.name]) for machine in machines
-    )
+    return [one._replace(problem=one.problem or reason) for one, reason in zip(found, reasons, strict=True)]
 
 
 def may_delete(server: Server | None, provider: str) -> bool:

@@ -98,13 +98,17 @@ def name_of(request: AcquireRequest, server: Server) -> str:
 def lost(
     request: AcquireRequest | None, looked_up: LookedUp, machines: Sequence[Machine], failures: Sequence[Failed]
 ) -> list[Failed]:
-    """Return the failures to record of machines that are gone: should Nova show one after all, it is deleted.
+    """Return the failures to record of machines that Nova does not show: should it do so after all, they are deleted.
 
     `machines` are those of the answer, `failures` those that are to be recorded anyway.
     """
     if request is None or request.ended:
         return []
-    gone = {server_id for server_id, server in looked_up.items() if server is GONE}
+    gone = {
+        server_id
+        for server_id, server in looked_up.items()
+        if server is GONE or server_record.row(server).acquire[1] is states.ANY
+    }
     taken = {failure.key: failure.machine_id for failure in (*request.failed, *failures)}
     return [
         as_failed(claim(request, {"id": machine["machineId"]}, taken), machine)

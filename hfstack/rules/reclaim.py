@@ -7,6 +7,7 @@ it is useless. What Nova cannot show proves nothing.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, NamedTuple
 
 from hfstack import states
@@ -25,9 +26,13 @@ class HeldMachine(NamedTuple):
     name: str
 
 
-def all_vanished(held: Collection[HeldMachine], seen: LookedUp) -> bool:
-    """Tell whether several machines are gone and none is left: hfstack may be looking at the wrong cloud."""
-    return len(held) > 1 and all(seen.get(machine.machine_id, {}) is GONE for machine in held)
+def all_vanished(held: AbstractSet[str], known: AbstractSet[str], seen: LookedUp) -> bool:
+    """Tell whether several machines are gone and none is left: hfstack may be looking at the wrong cloud.
+
+    `held` are the ids that were looked up, `known` those of all machines that HostFactory holds.
+    """
+    gone = bool(held) and all(seen.get(machine_id, {}) is GONE for machine_id in held)
+    return gone and len(held | known) > 1 and not any(seen.get(machine_id) for machine_id in known)
 
 
 def to_return(

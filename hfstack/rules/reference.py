@@ -30,6 +30,8 @@ class RecordedMachine(NamedTuple):
     """All names that HostFactory may know it by."""
     failed: bool
     """Whether HostFactory was told that the machine failed."""
+    requested_at: float
+    """When its request was recorded, by the clock of the file system (seconds since 1970)."""
     place: Place | None
     ready: Ready | None
     """What HostFactory was told when the machine was usable for the first time; `None` if it was not."""
@@ -46,6 +48,8 @@ class Resolution(NamedTuple):
     """Why nothing must be done to the machine; "" if it may be."""
     recorded: RecordedMachine | None = None
     """`None` if hfstack has no record of the machine."""
+    involved: frozenset[str] = frozenset()
+    """Ids of the machines that the problem leaves in doubt."""
 
     @property
     def place(self) -> Place | None:
@@ -64,11 +68,14 @@ class Names:
             self.full.setdefault(lower, {})[machine_id] = None
             self.short.setdefault(lower.partition(".")[0], {})[machine_id] = None
 
-    def find(self, name: str) -> list[str]:
-        """Return the ids of the machines that have the name: exactly, else with or without a domain."""
-        lower = name.lower()
-        label, dot, _ = lower.partition(".")
-        return list(self.full.get(lower) or (self.full if dot else self.short).get(label) or ())
+    def exactly(self, name: str) -> list[str]:
+        """Return the ids of the machines that have just this name."""
+        return list(self.full.get(name.lower(), ()))
+
+    def loosely(self, name: str) -> list[str]:
+        """Return the ids of the machines that have this name without its domain, or with any."""
+        label, dot, _ = name.lower().partition(".")
+        return list((self.full if dot else self.short).get(label, ()))
 
 
 def recorded_machines(requests: Iterable[RecordedRequest]) -> list[RecordedMachine]:
@@ -84,7 +91,11 @@ def recorded_machines(requests: Iterable[RecordedRequest]) -> list[RecordedMachi
                 name = ready.name if ready else server_record.sanitized(planned.name)
                 names = frozenset({name, planned.name, server_record.sanitized(planned.name)})
                 is_failed = planned.machine_id in failed
-                machines.append(RecordedMachine(planned.machine_id, name, names, is_failed, request.place, ready))
+                machines.append(
+                    RecordedMachine(
+                        planned.machine_id, name, names, is_failed, request.recorded_at, request.place, ready
+                    )
+                )
     return [machine for machine in machines if machine.machine_id]
 
 
@@ -131,11 +142,11 @@ def resolve(
         return without_id(reference, recorded, levels)
     known = next((machine for machine in recorded if machine.machine_id == machine_id), None)
     told = known.name if known else server_record.host_name(server) if server else name or machine_id
-    own = Names((machine_id, own) for own in [*(known.names if known else ()), *names_shown(server or {})])
-    others = [] if not name or own.find(name) else [other for other in found(name, levels) if other != machine_id]
-    if others:
-        problem = f"the name {name} belongs to {' and '.join(others)}, not to the machineId {machine_id}"
-        return Resolution(machine_id, name, f"{problem}: hfstack touches neither", known)
+    own = Names((machine_id, own) for own in (known.names if known else names_shown(server or {})))
+    ids = [machine_id] if not name or own.exactly(name) or own.loosely(name) else found(name, levels)
+    if ids and machine_id not in ids:
+        problem = f"the name {name} belongs to {' and '.join(ids)}, not to the machineId {machine_id}"
+        return Resolution(machine_id, name, f"{problem}: hfstack touches neither", known, frozenset((machine_id, *ids)))
     # a name that nothing has is out of date
     return Resolution(machine_id, told, recorded=known)
 
@@ -145,10 +156,11 @@ def without_id(reference: MachineReference, recorded: Sequence[RecordedMachine],
     given, name = reference.machine_id, reference.name or reference.machine_id
     ids = found(name, levels)
     if len(ids) > 1:
-        return Resolution(given or name, name, f"{len(ids)} machines have the name {name} ({', '.join(ids)})")
+        problem = f"{len(ids)} machines have the name {name} ({', '.join(ids)})"
+        return Resolution(given or name, name, problem, involved=frozenset(ids))
     if ids and given and given.lower() != name.lower():
         problem = f"the name {name} belongs to {ids[0]}, and there is no machineId {given}: hfstack touches neither"
-        return Resolution(given, name, problem)
+        return Resolution(given, name, problem, involved=frozenset(ids))
     if not ids:
         return Resolution(given, name)
     known = next((machine for machine in recorded if machine.machine_id == ids[0]), None)
@@ -156,5 +168,21 @@ def without_id(reference: MachineReference, recorded: Sequence[RecordedMachine],
 
 
 def found(name: str, levels: Iterable[Names]) -> list[str]:
-    """Return the ids of the machines with the name in the first level that has any."""
-    return next((ids for level in levels if (ids := level.find(name))), [])
+    """Return the ids of the machines with just this name, else with or without a domain: those of the first level."""
+    used = []
+    for level in levels:
+        if ids := level.exactly(name):
+            return ids
+        used.append(level)
+    return next((ids for level in used if (ids := level.loosely(name))), [])
+
+
+def without_doubtful(resolutions: Sequence[Resolution]) -> list[Resolution]:
+    """Return the resolutions, each machine once; what one of them leaves in doubt, no other may touch."""
+    doubtful = {machine_id: one.problem for one in resolutions for machine_id in one.involved}
+    distinct: dict[str, Resolution] = {}
+    for one in resolutions:
+        key, problem = one.machine_id or one.name, one.problem or doubtful.get(one.machine_id, "")
+        if key not in distinct or problem:
+            distinct[key] = one._replace(problem=problem)
+    return list(distinct.values())

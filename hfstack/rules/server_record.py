@@ -212,13 +212,10 @@ def host_name(record: Server) -> str:
     return sanitized(str(record.get("name") or "")) or f"Server-{record.get('id')}"
 
 
-def ids_by_host_name(records: Iterable[Server]) -> dict[str, str]:
-    """Return the ids of servers by their host names, full and short."""
-    ids: dict[str, str] = {}
-    for record in records:
-        full = host_name(record)
-        ids |= dict.fromkeys((full.split(".")[0], full), str(record["id"]))
-    return ids
+def has_planned_name(record: Server) -> bool:
+    """Tell whether the server has the name that hfstack planned for it, as its own tags and metadata show."""
+    endings = [f"-{request_id[4:12]}-{metadata_of(record).get(INDEX)}" for request_id in request_ids(record)]
+    return str(record.get("name")).endswith(tuple(endings)) if endings else False
 
 
 def sanitized(server_name: str) -> str:

@@ -89,8 +89,7 @@ def acquire(
         if failure:
             machines.append(as_failed(failure, server))
         elif server is not None:
-            # an operator may have renamed it
-            machines.append(acquired({**server, "name": planned.name}, terms))
+            machines.append(acquired(server, terms))
         elif planned.machine_id in looked_up:
             machines.append(unlisted(planned, looked_up[planned.machine_id], tag, terms))
         else:
@@ -99,6 +98,12 @@ def acquire(
     machines += [acquired(server, terms) for server in unmatched.values()]
     expected = len(request.machines) if request else server_record.requested_count(servers)
     return acquire_status(request_id, machines, expected, terms)
+
+
+def as_planned(request: AcquireRequest | None, servers: Sequence[Server]) -> list[Server]:
+    """Return the servers with the names that hfstack planned: an operator may have renamed one."""
+    names = {planned.machine_id: planned.name for planned in request.machines if planned.machine_id} if request else {}
+    return [{**server, "name": names[server["id"]]} if server["id"] in names else server for server in servers]
 
 
 def acquire_terms(

@@ -156,7 +156,7 @@ def load_acquire(workdir: str, request_id: str) -> AcquireRequest | None:
         failures = check(ended.get("failed", keys(recorded, "failed-")), list)
         return AcquireRequest(
             moment(asked),
-            int(asked["requestTimeout"]),
+            int(moment(asked, "requestTimeout")),
             tuple(answers.get(name) or Planned(name) for name in names),
             tuple(load_failed(folder, key) for key in keys(recorded, "failed-") if key in failures),
             polled="polled.json" in recorded,
@@ -199,7 +199,7 @@ def load_return(workdir: str, request_id: str) -> ReturnRequest | None:
         recorded = list_facts(folder)
         return ReturnRequest(
             moment(asked),
-            int(asked["returnTimeout"]),
+            int(moment(asked, "returnTimeout")),
             machines,
             frozenset(keys(recorded, "gone-")),
             "ended.json" in recorded,
@@ -278,11 +278,11 @@ def check(value: Any, wanted: type) -> Any:  # noqa: ANN401 - JSON
     return value
 
 
-def moment(fact: dict[str, Any]) -> float:
-    """Return the time of a request. Raises `ValueError` for an impossible time; Python's JSON allows NaN."""
-    seconds = float(fact["asked"])
+def moment(fact: dict[str, Any], key: str = "asked") -> float:
+    """Return a time in seconds. Raises `ValueError` for an impossible one; Python's JSON allows NaN."""
+    seconds = float(fact[key])
     if not 0 <= seconds < END_OF_TIME:
-        raise ValueError(f"asked is {seconds}, wanted seconds since 1970")
+        raise ValueError(f"{key} is {seconds}, wanted seconds, less than {END_OF_TIME:.0f}")
     return seconds
 
 

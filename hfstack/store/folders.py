@@ -90,8 +90,11 @@ def is_unused(workdir: str) -> bool:
     return MARKER not in names and not any(map(is_own_id, names))
 
 
-def check_used(workdir: str, request_id: str) -> None:
-    """Raise `FactsUnreadable` if a request that hfstack could have made is missing together with all others."""
+def check_never_recorded(workdir: str, request_id: str) -> None:
+    """Raise `FactsUnreadable` if a request without a record may have had one: its folder is there, or no other is."""
+    folder = find_folder(workdir, request_id)
+    if folder:
+        raise FactsUnreadable(f"{folder} holds no asked.json: it is lost, or another call removes the record")
     if is_own_id(request_id) and is_unused(workdir):
         raise FactsUnreadable(
             f"the work directory {workdir} holds no records of hfstack at all: is its file system mounted? "

@@ -44,23 +44,33 @@ def load_recorded(workdir: str, request_id: str) -> RecordedRequest:
     request = load_return(workdir, request_id) if is_return else load_acquire(workdir, request_id)
     folder = os.path.join(workdir, "requests", request_id)
     try:
-        names = os.listdir(folder)
+        # temporary files come and go
+        names = [name for name in os.listdir(folder) if not name.startswith(".")]
         newest = max(os.lstat(os.path.join(folder, name)).st_mtime for name in names or ["."])
     except OSError as error:
         raise FactsUnreadable(f"cannot read {folder}: {error.strerror}") from None
     return RecordedRequest(request_id, request, newest)
 
 
-def load_all(workdir: str, log: Log) -> list[RecordedRequest]:
-    """Return the records of all requests. One that cannot be read is skipped: nothing is concluded about its machines.
+class Records(NamedTuple):
+    """The records of all requests."""
+
+    requests: list[RecordedRequest]
+    unreadable: list[str]
+    """Ids of the requests whose records cannot be read: nothing is known about their machines."""
+
+
+def load_all(workdir: str, log: Log) -> Records:
+    """Return the records of all requests.
 
     Another process may be removing old records. Raises `FactsUnreadable` if there is no list of them.
     """
-    requests = []
+    requests, unreadable = [], []
     for request_id in recorded_request_ids(workdir):
         try:
             requests.append(load_recorded(workdir, request_id))
         except FactsUnreadable as error:
             if os.path.lexists(os.path.join(workdir, "requests", request_id)):
                 log.warning(f"{request_id} is skipped: {error}")
-    return requests
+                unreadable.append(request_id)
+    return Records(requests, unreadable)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
 
 from hfstack.errors import FactsUnreadable
 from hfstack.store import files
@@ -41,6 +40,13 @@ def seconds_since_first(workdir: str, machine_ids: AbstractSet[str]) -> float | 
 
 
 def forget(workdir: str) -> None:
-    """Forget an earlier look: the machines, or some of them, are there."""
-    with suppress(FileNotFoundError, NotADirectoryError):
-        os.unlink(os.path.join(workdir, "requests", NAME))
+    """Forget an earlier look: the machines, or some of them, are there. Raises `FactsUnreadable` if it stays."""
+    path = os.path.join(workdir, "requests", NAME)
+    if not os.path.lexists(path):
+        return
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise FactsUnreadable(f"cannot remove {path}: {error.strerror}") from None

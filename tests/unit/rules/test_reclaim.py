@@ -14,6 +14,7 @@ from hfstack.rules.status import GONE
 from tests.unit.records import STATUSES, TAG, deleted, down_cell, server, server_id
 
 OURS = ["hostfactory", "hfp:bank", TAG]
+A, B = server_id(1), server_id(2)
 ONE = HeldMachine(server_id(1), "hf-33e9ed03-1")
 DEFAULT = Settings().reclaimedStates
 
@@ -28,23 +29,23 @@ def reported(record: Any, *, provider: str = "bank", reclaimed_states: tuple[str
 
 
 @pytest.mark.parametrize(
-    ("seen", "found"),
+    ("held", "known", "seen", "found"),
     [
-        pytest.param([GONE, GONE], True, id="all gone"),
-        pytest.param([GONE], False, id="one of one"),
-        pytest.param([GONE, server(2, tags=OURS)], False, id="one is left"),
-        pytest.param([GONE, deleted(2)], False, id="Nova shows the deleted one"),
-        pytest.param([], False, id="none held"),
+        pytest.param({A, B}, {A, B}, {A: GONE, B: GONE}, True, id="all gone"),
+        pytest.param({A}, {A, B}, {A: GONE}, True, id="the one that was asked for, and no other is listed"),
+        pytest.param({A}, {A}, {A: GONE}, False, id="one of one"),
+        pytest.param({A, B}, set(), {A: GONE, B: GONE}, True, id="two that are not on record"),
+        pytest.param({A, B}, {A, B}, {A: GONE, B: server(2, tags=OURS)}, False, id="one is left"),
+        pytest.param({A}, {A, B}, {A: GONE, B: server(2, tags=OURS)}, False, id="another one is listed"),
+        pytest.param({A, B}, {A, B}, {A: GONE, B: deleted(2)}, False, id="Nova shows the deleted one"),
+        pytest.param({A, B}, {A, B}, {A: GONE}, False, id="one was not looked up"),
+        pytest.param(set(), {A, B}, {}, False, id="none held"),
     ],
 )
-def test_several_machines_that_are_missing_at_once(seen: list[Any], found: bool) -> None:
-    held = [HeldMachine(server_id(number), f"hf-{number}") for number in range(1, len(seen) + 1)]
-    assert reclaim.all_vanished(held, {one.machine_id: record for one, record in zip(held, seen, strict=True)}) is found
-
-
-def test_a_machine_that_was_not_looked_at_is_not_missing() -> None:
-    held = [HeldMachine(server_id(number), f"hf-{number}") for number in (1, 2)]
-    assert not reclaim.all_vanished(held, {server_id(1): GONE})
+def test_several_machines_that_are_missing_at_once(
+    held: set[str], known: set[str], seen: dict[str, Any], found: bool
+) -> None:
+    assert reclaim.all_vanished(held, known, seen) is found
 
 
 # What is reported

@@ -128,6 +128,7 @@ def test_a_name_that_several_machines_have() -> None:
 def test_a_server_that_was_renamed_still_belongs_to_its_name() -> None:
     assert found(A, "hf-1", server(1, name="renamed")).problem == ""
     assert found(A, "renamed", server(1, name="renamed")) == Resolution(A, "hf-1", recorded=RECORDED[0])
+    assert B in found(A, "hf-2", server(1, name="hf-2")).problem, "even if it now has the name of another"
     assert found(A, "hf-1", down_cell(1)).problem == ""
 
 
@@ -136,6 +137,21 @@ def test_a_server_that_is_not_on_record_has_the_name_that_it_shows() -> None:
     assert found(C, "node9", shown) == Resolution(C, "node9.grid.test")
     assert found(C, "", shown).name == "node9.grid.test"
     assert found(C, "hf-33E9ED03-1", server(3, name="hf-33e9ed03-1")).name == "hf-33e9ed03-1"
+
+
+def test_what_a_contradiction_leaves_in_doubt_is_not_touched_by_another_reference() -> None:
+    mixed, sound = found(A, "hf-2"), found(B)
+    for order in ([mixed, sound, found(A)], [found(A), sound, mixed]):
+        resolved = reference.without_doubtful(order)
+        assert sorted(one.machine_id for one in resolved) == [A, B]
+        assert {one.problem for one in resolved} == {mixed.problem}
+
+
+def test_just_the_name_counts_before_the_name_without_its_domain() -> None:
+    named = [Names([(A, "node7")]), Names([(B, "node7.b.test")])]
+    assert reference.found("node7.b.test", named) == [B]
+    assert reference.found("node7.c.test", named) == [A]
+    assert reference.found("node7", named) == [A]
 
 
 def test_a_level_is_not_used_if_one_before_it_knows_the_name() -> None:

@@ -623,7 +623,10 @@ def test_nor_when_the_server_is_not_shown(looked_up: dict[str, Server | None]) -
 
 
 def test_an_operators_rename_does_not_change_the_name_while_the_server_is_built() -> None:
-    assert only(acquire(asked(planned(1)), [building(1, name="renamed")]))["name"] == "hf-33e9ed03-1"
+    facts = asked(planned(1), unclear(2))
+    servers = status.as_planned(facts, [building(1, name="renamed"), building(2), building(3, name="other")])
+    assert [one["name"] for one in servers] == ["hf-33e9ed03-1", "hf-33e9ed03-2", "other"]
+    assert status.as_planned(None, servers) == servers
 
 
 # A new server that Nova does not show yet

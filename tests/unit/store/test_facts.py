@@ -22,7 +22,7 @@ from hfstack.store.facts import (
     load_acquire,
     load_return,
 )
-from hfstack.store.folders import check_used, is_unused
+from hfstack.store.folders import check_never_recorded, is_unused
 from hfstack.store.request_list import load_recorded, recorded_request_ids
 from tests.provider import mark_as_used
 from tests.unit.records import CREATED_AT, LAUNCHED_AT, REQUEST, RETURN, server_id
@@ -181,19 +181,17 @@ def test_without_a_folder_nothing_is_recorded(tmp_path: Path, load: Any) -> None
 
 
 @pytest.mark.parametrize("holds", [(), ("requests",), ("requests/notes", "requests/req-1", "cache")])
-def test_a_work_directory_without_any_record_may_be_a_mount_point(
-    tmp_path: Path, holds: tuple[str, ...]
-) -> None:
+def test_a_work_directory_without_any_record_may_be_a_mount_point(tmp_path: Path, holds: tuple[str, ...]) -> None:
     for name in holds:
         (tmp_path / name).mkdir(parents=True)
     for request_id in (REQUEST, RETURN):
         with pytest.raises(FactsUnreadable) as caught:
-            check_used(str(tmp_path), request_id)
+            check_never_recorded(str(tmp_path), request_id)
         assert str(caught.value) == (
             f"the work directory {tmp_path} holds no records of hfstack at all: is its file system mounted? "
             "If it is a new directory, there is nothing to do: the next requestMachines call makes it usable"
         )
-    check_used(str(tmp_path), "req-2")  # hfstack makes no such id
+    check_never_recorded(str(tmp_path), "req-2")  # hfstack makes no such id
     assert is_unused(str(tmp_path))
 
 
