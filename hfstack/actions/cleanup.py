@@ -61,16 +61,16 @@ class Cleanup:
         """
         provider = self.context.environment.provider
         failures = deletion.of_acquire(self.request_id, provider, request, records, answer["machines"])
-        lost = deletion.lost(request, looked_up, answer["machines"], failures)
+        lost = deletion.lost(request, looked_up, answer["machines"], failures.values())
         recorded = [
             failed
-            for failed in (*failures, *lost)
+            for failed in (*failures.values(), *lost)
             if self.attempt(partial(write_failed, self.workdir, self.request_id, failed)) is not None
         ]
         if recorded and is_ended(self.workdir, self.request_id):
             # another call has told HostFactory the end, and these failures came too late
             return {**answer, "status": "running", "message": CHANGED}
-        reasons = {failed.machine_id: failed.message for failed in failures if failed in recorded}
+        reasons = {server_id: failed.message for server_id, failed in failures.items() if failed in recorded}
         replaced = deletion.replaced(self.request_id, provider, request, records)
         reasons |= dict.fromkeys(replaced, "it found no host and was replaced")
         # a server that was replaced has left its floating IP to the other server

@@ -35,7 +35,7 @@ NO_HOST = "No valid host was found"
 
 
 class Created(NamedTuple):
-    """The result of one POST. With neither id nor message, it is unknown whether the server exists."""
+    """The result of one POST."""
 
     name: str
     machine_id: str = ""
@@ -43,6 +43,8 @@ class Created(NamedTuple):
     """Why there is no server."""
     code: RefusalCode | None = None
     """The reason in one word, for LSF."""
+    unclear: str = ""
+    """What came instead of a clear answer, if it is unknown whether the server exists; else ""."""
 
 
 class ServerCreator:
@@ -102,18 +104,19 @@ class ServerCreator:
             return Created(name, message=str(refusal), code=refusal.code)
         except CloudTrouble as trouble:
             self.context.log.warning(f"{name}: it is unknown whether the server exists: {explain(trouble)}")
-            return Created(name)
+            return Created(name, unclear=explain(trouble))
 
     def settle(self, created: Sequence[Created]) -> list[Created]:
         """Find the servers of unclear POSTs by the request's tag. Servers that appear later are found by the polls."""
-        if all(server.machine_id or server.message for server in created):
+        if not any(server.unclear for server in created):
             return list(created)
         try:
             ids = {str(record.get("name")): str(record["id"]) for record in self.servers()}
         except CloudTrouble:
             return list(created)
+        found = {server.name for server in created if server.unclear and server.name in ids}
         return [
-            server if server.machine_id or server.message else server._replace(machine_id=ids.get(server.name, ""))
+            server._replace(machine_id=ids[server.name], unclear="") if server.name in found else server
             for server in created
         ]
 

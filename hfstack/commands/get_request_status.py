@@ -61,7 +61,8 @@ class Poll:
         self.request_id = context.request_id
         self.connection = connection
         self.log = context.log
-        self.rules = Rules(context.settings.privateNetworks, context.settings.requestTimeout)
+        settings = context.settings
+        self.rules = Rules(settings.privateNetworks, settings.requestTimeout, settings.unseenTimeout)
 
     @cached_property
     def cloud(self) -> Cloud:
@@ -103,6 +104,9 @@ class Poll:
 
     def acquired(self, nova: Nova, request: facts.AcquireRequest | None) -> schema.RequestStatus:
         """Answer for an acquire request by what Nova shows. Raises `CloudTrouble`, `FactsUnreadable`."""
+        is_unclear = request is not None and any(machine.unclear for machine in request.machines)
+        # a list is proof of a time that it is not older than
+        now = self.file_system_time() if is_unclear else None
         servers = status.as_planned(request, nova.servers_of(server_record.request_tag(self.request_id)))
         if request is None and not servers:
             if nova.has_cell_down():
@@ -116,7 +120,13 @@ class Poll:
 
         answer = answer_at(status.BEFORE_ANY_DEADLINE)
         if answer["status"] == "running":
-            answer = answer_at(self.file_system_time() if request else self.cloud_time(nova))
+            if now is None:
+                now = self.file_system_time() if request else self.cloud_time(nova)
+            answer = answer_at(now)
+            if request and is_unclear:
+                absent, doubt = self.absent(nova, request, answer, now)
+                looked_up, trouble = {**looked_up, **absent}, trouble or doubt
+                answer = answer_at(now)
         if trouble is not None:
             answer = {**answer, "message": explain(trouble)}
         shown = [*servers, *(server for server in looked_up.values() if server is not status.GONE)]
@@ -135,7 +145,11 @@ class Poll:
         workdir = self.context.environment.workdir
         request = facts.load_acquire(workdir, self.request_id)
         if request and not request.polled and self.cleanup.polled() is False:
-            return facts.load_acquire(workdir, self.request_id)
+            request = facts.load_acquire(workdir, self.request_id)
+        if request and any(machine.unclear for machine in request.machines):
+            from hfstack.rules.unclear import with_told_ids
+
+            return with_told_ids(request)
         return request
 
     def of_return(self) -> schema.RequestStatus:
@@ -222,6 +236,18 @@ class Poll:
         expected = [planned.machine_id for planned in request.machines if planned.machine_id]
         absent = [machine_id for machine_id in expected if machine_id not in accounted]
         return nova.servers(absent) if absent else ({}, None)
+
+    def absent(
+        self, nova: Nova, request: facts.AcquireRequest, answer: schema.RequestStatus, now: float
+    ) -> tuple[status.LookedUp, CloudTrouble | None]:
+        """Return the machines that never got a server, by their names, and what leaves that open, if anything does."""
+        from hfstack.rules import unclear
+
+        names = unclear.absent(request, answer, self.rules, now)
+        try:
+            return dict.fromkeys([] if names and nova.has_cell_down() else names, status.GONE), None
+        except CloudTrouble as trouble:
+            return {}, trouble
 
     def with_addresses(self, nova: Nova, server: Server) -> Server:
         """Query Neutron for the addresses of a server that has been up for a while and shows none."""

@@ -73,7 +73,7 @@ def run(document: object, name: str, context: Context) -> schema.RequestAnswer:
         )
         if any(machine.code == "BadRequest" for machine in created):
             resolver.names.drop()
-        machines = [Planned(machine.name, machine.machine_id, machine.message) for machine in created]
+        machines = [Planned(one.name, one.machine_id, one.message, one.unclear) for one in created]
         try:
             write_created(context.environment.workdir, request_id, machines, creator.replaced)
         except FactsUnwritable as error:

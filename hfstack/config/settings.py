@@ -61,6 +61,8 @@ class Settings(BaseModel):
     """Nova's statuses in which the cloud has taken a machine away."""
     unpolledTimeout: int = Field(3600, ge=1)  # noqa: N815
     """How long HostFactory may take to poll a request for the first time before its machines are deleted (seconds)."""
+    unseenTimeout: int = Field(120, ge=1)  # noqa: N815
+    """How long to look for a server after a POST without a clear answer before its machine has failed (seconds)."""
     historyDays: int = Field(90, ge=1, le=36500)  # noqa: N815
     """How long the records of a request are kept after the last of them (days)."""
     actionTimeout: int | None = Field(None, ge=1, le=86400)  # noqa: N815
@@ -70,7 +72,7 @@ class Settings(BaseModel):
 
     @field_validator(
         *("requestTimeout", "returnTimeout", "actionTimeout", "createConcurrency", "httpTimeout"),
-        *("unpolledTimeout", "historyDays"),
+        *("unpolledTimeout", "unseenTimeout", "historyDays"),
         mode="before",
     )
     @classmethod

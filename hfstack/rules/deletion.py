@@ -26,22 +26,24 @@ def of_acquire(
     request: AcquireRequest | None,
     servers: Iterable[Server],
     machines: Sequence[Machine],
-) -> list[Failed]:
-    """Return the failures to record after the answer with `machines`; their servers are then deleted.
+) -> dict[str, Failed]:
+    """Return the failures to record after the answer with `machines`, by the ids of the servers to delete then.
 
     The answer says which machines failed (ERROR, SHUTOFF, not ready at the deadline, or failed before). Once a request
     has ended, its machines belong to HostFactory, and none is deleted.
     """
     if request is None or request.ended:
-        return []
+        return {}
     failed = {machine["machineId"]: machine for machine in machines if machine["result"] == states.FAIL}
     taken = {failure.key: failure.machine_id for failure in request.failed}
     failures: dict[str, Failed] = {}
     for server in servers:
         server_id = str(server["id"])
-        if server_id in failed and server_record.is_of(request_id, server, provider) and may_delete(server):
-            failures[server_id] = as_failed(claim(request, server, taken), failed[server_id])
-    return list(failures.values())
+        # a machine that failed before its server appeared has no id
+        machine = failed.get(server_id) or failed.get(name_of(request, server))
+        if machine and server_record.is_of(request_id, server, provider) and may_delete(server):
+            failures[server_id] = as_failed(claim(request, server, taken), machine)
+    return failures
 
 
 def as_failed(key: str, machine: Machine) -> Failed:
@@ -79,10 +81,11 @@ def may_delete(server: Server) -> bool:
 def claim(request: AcquireRequest, server: Server, taken: dict[str, str]) -> str:
     """Return the key of a failure's record: the server's planned name, or its id if another server has taken the name.
 
-    `taken` holds the server ids by their keys; this server's is added.
+    `taken` holds the server ids by their keys; this server's is added. A machine that failed before its server appeared
+    is there by its name.
     """
     server_id, key = str(server["id"]), name_of(request, server)
-    return key if taken.setdefault(key, server_id) == server_id else server_id
+    return key if taken.setdefault(key, server_id) in (server_id, key) else server_id
 
 
 def name_of(request: AcquireRequest, server: Server) -> str:
@@ -96,24 +99,27 @@ def name_of(request: AcquireRequest, server: Server) -> str:
 
 
 def lost(
-    request: AcquireRequest | None, looked_up: LookedUp, machines: Sequence[Machine], failures: Sequence[Failed]
+    request: AcquireRequest | None, looked_up: LookedUp, machines: Sequence[Machine], failures: Iterable[Failed]
 ) -> list[Failed]:
-    """Return the failures to record of machines that Nova does not show: should it do so after all, they are deleted.
+    """Return the failures to record of machines without a server: should Nova show one after all, it is deleted.
 
+    They are gone, or never appeared after a POST without a clear answer: their planned names are their ids then.
     `machines` are those of the answer, `failures` those that are to be recorded anyway.
     """
     if request is None or request.ended:
         return []
-    gone = {
+    absent = {
         server_id
         for server_id, server in looked_up.items()
         if server is GONE or server_record.row(server).acquire[1] is states.ANY
     }
+    absent |= {planned.name for planned in request.machines if planned.unclear}
+    known = {failure.machine_id for failure in request.failed}
     taken = {failure.key: failure.machine_id for failure in (*request.failed, *failures)}
     return [
         as_failed(claim(request, {"id": machine["machineId"]}, taken), machine)
         for machine in machines
-        if machine["machineId"] in gone and machine["result"] == states.FAIL
+        if machine["machineId"] in absent - known and machine["result"] == states.FAIL
     ]
 
 

@@ -22,7 +22,10 @@ GONE = None
 """Stands for a server that Nova itself says does not exist (404 on its id)."""
 
 LookedUp = Mapping[str, Server | None]
-"""Servers queried by id: the record, or `GONE`; an id whose query failed is absent."""
+"""Servers queried by id: the record, or `GONE`; an id whose query failed is absent.
+
+Also `GONE` by their planned names: the machines of `unclear.absent`.
+"""
 
 BEFORE_ANY_DEADLINE = float("-inf")
 """A time for answers that do not depend on the time, or must not."""
@@ -38,6 +41,8 @@ class Rules(NamedTuple):
     """The order in which networks are searched for a private address."""
     request_timeout: int = 1800
     """Seconds; the deadline of requests that are known only by their tag."""
+    unseen_timeout: int = 120
+    """Seconds; how long to look for a server whose POST had no clear answer."""
 
 
 class Terms(NamedTuple):
@@ -56,6 +61,8 @@ class Terms(NamedTuple):
     """Whether Nova may not know the servers yet."""
     reaped: str = ""
     """Why housekeeping deletes the machines; "" if it does not."""
+    unseen_timeout: int = 0
+    """Seconds; how long to look for a server whose POST had no clear answer."""
 
 
 # Acquire
@@ -85,19 +92,21 @@ def acquire(
     failures = {failure.machine_id: failure for failure in request.failed} if request else {}
     for planned in request.machines if request else ():
         failure = take_failure(failures, planned)
-        server = unmatched.pop(failure.machine_id, None) if failure else take(unmatched, planned)
+        server = None if failure else take(unmatched, planned)
         if failure:
-            machines.append(as_failed(failure, server))
+            machines.append(as_failed(failure, take_failed(unmatched, failure)))
         elif server is not None:
             machines.append(acquired(server, terms))
         elif planned.machine_id in looked_up:
             machines.append(unlisted(planned, looked_up[planned.machine_id], tag, terms))
         else:
-            machines += unseen(planned, terms)
-    machines += [as_failed(failure, unmatched.pop(failure.machine_id, None)) for failure in failures.values()]
+            machines += unseen(planned, planned.name in looked_up, terms)
+    machines += [as_failed(failure, take_failed(unmatched, failure)) for failure in failures.values()]
     machines += [acquired(server, terms) for server in unmatched.values()]
     expected = len(request.machines) if request else server_record.requested_count(servers)
-    return acquire_status(request_id, machines, expected, terms)
+    answer = acquire_status(request_id, machines, expected, terms)
+    awaited = unconfirmed(request, machines)
+    return {**answer, "message": summary(awaited, expected, "not confirmed")} if awaited else answer
 
 
 def as_planned(request: AcquireRequest | None, servers: Sequence[Server]) -> list[Server]:
@@ -115,7 +124,8 @@ def acquire_terms(
         newborn = now < (request.created_at or request.recorded_at) + BIRTH
         ready = {machine.machine_id: machine for machine in request.ready}
         requested_at, timeout = int(request.requested_at), request.timeout
-        return Terms(rules.networks, requested_at, timeout, overdue, trouble, ready, newborn, request.reaped)
+        more = (ready, newborn, request.reaped, rules.unseen_timeout)
+        return Terms(rules.networks, requested_at, timeout, overdue, trouble, *more)
     created = [server_record.epoch(server.get("created")) for server in servers]
     oldest = min((time for time in created if time is not None), default=float("inf"))
     overdue = now >= oldest + rules.request_timeout
@@ -140,6 +150,14 @@ def take_failure(failures: dict[str, Failed], planned: Planned) -> Failed | None
         if failure.key == planned.name:
             return failures.pop(server_id)
     return None
+
+
+def take_failed(unmatched: dict[str, Server], failure: Failed) -> Server | None:
+    """Take the server of a failed machine out of those listed: every one of its name, if it failed without an id."""
+    known_as = failure.machine_id
+    ids = [server_id for server_id, server in unmatched.items() if known_as in (server_id, server.get("name"))]
+    taken = [unmatched.pop(server_id) for server_id in ids]
+    return taken[0] if taken else None
 
 
 def as_failed(failure: Failed, server: Server | None) -> Machine:
@@ -198,8 +216,8 @@ def unlisted(planned: Planned, server: Server | None, tag: str, terms: Terms) ->
     return acquired({**server, "name": planned.name}, terms)
 
 
-def unseen(planned: Planned, terms: Terms) -> list[Machine]:
-    """Return the entry, if any, of a planned machine that Nova has not shown."""
+def unseen(planned: Planned, is_absent: bool, terms: Terms) -> list[Machine]:
+    """Return the entry, if any, of a planned machine that Nova has not shown; `is_absent` is the proof by its name."""
     if planned.message:
         return [bare(planned.name, planned.name, states.FAIL, None, planned.message, terms.requested_at)]
     if terms.reaped:
@@ -208,10 +226,27 @@ def unseen(planned: Planned, terms: Terms) -> list[Machine]:
     if planned.machine_id:
         # its query failed, which proves nothing, however late it is
         return [as_told(bare(planned.machine_id, planned.name, states.EXECUTING, None, "", terms.requested_at), terms)]
+    if planned.unclear:
+        return [unanswered_post(planned, is_absent, terms)]
     if terms.overdue:
         message = f"no server of this name after {terms.timeout} s: it was never created"
         return [bare(planned.name, planned.name, states.FAIL, None, message, terms.requested_at)]
     return []
+
+
+def unanswered_post(planned: Planned, is_absent: bool, terms: Terms) -> Machine:
+    """Return the entry of a machine whose POST had no clear answer."""
+    result: Result = states.FAIL if is_absent or terms.overdue else states.EXECUTING
+    seconds = terms.unseen_timeout if is_absent else terms.timeout
+    late = f", and no server after {seconds} s" if result == states.FAIL else ""
+    message = f"no clear answer from Nova{late}: {planned.unclear}"
+    return bare(planned.name, planned.name, result, None, message, terms.requested_at)
+
+
+def unconfirmed(request: AcquireRequest | None, machines: Iterable[Machine]) -> list[Machine]:
+    """Return the machines that are waited for although it is unknown whether their servers exist."""
+    names = {planned.name for planned in request.machines if planned.unclear} if request else set()
+    return [one for one in machines if one["result"] == states.EXECUTING and one["machineId"] in names]
 
 
 def acquire_status(request_id: str, machines: list[Machine], expected: int, terms: Terms) -> RequestStatus:
@@ -227,7 +262,7 @@ def acquire_status(request_id: str, machines: list[Machine], expected: int, term
         message = f"{missing} of {counted(expected, 'machine')} did not appear within {terms.timeout} s"
     elif states.FAIL in results:
         status = "complete_with_error"
-        message = summary(machines)
+        message = failures_of(machines)
     else:
         status = "complete"
     return {"requestId": request_id, "status": status, "message": message, "machines": machines}
@@ -251,7 +286,7 @@ def returned(request_id: str, request: ReturnRequest, seen: LookedUp, provider: 
     if states.EXECUTING in results:
         status = "running"
     elif states.FAIL in results:
-        status, message = "complete_with_error", summary(machines)
+        status, message = "complete_with_error", failures_of(machines)
     else:
         status = "complete"
     return {"requestId": request_id, "status": status, "message": message, "machines": machines}
@@ -356,8 +391,11 @@ def state_and(message: str, server: Server) -> str:
     return ", ".join(part for part in (server_record.state(server), message) if part)
 
 
-def summary(machines: Iterable[Machine]) -> str:
+def failures_of(machines: Sequence[Machine]) -> str:
     """Say in one line how many machines failed, and why the first did."""
-    entries = list(machines)
-    failed = [machine for machine in entries if machine["result"] == states.FAIL]
-    return f"{len(failed)} of {counted(len(entries), 'machine')} failed; {failed[0]['name']}: {failed[0]['message']}"
+    return summary([one for one in machines if one["result"] == states.FAIL], len(machines), "failed")
+
+
+def summary(some: Sequence[Machine], total: int, what: str) -> str:
+    """Say in one line of how many of all machines something is true, and why of the first."""
+    return f"{len(some)} of {counted(total, 'machine')} {what}; {some[0]['name']}: {some[0]['message']}"

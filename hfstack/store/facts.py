@@ -4,7 +4,8 @@
     <workdir>/requests/req-<uuid4>/asked.json      {"asked", "templateId", "names", "requestTimeout",
                                                     "place": {"project", "region", "compute"},
                                                     "floatingNetwork": id, if the machines get floating IPs}
-                                   created.json    {"machines": [{"name", "machineId" or "", "message"}],
+                                   created.json    {"machines": [{"name", "machineId" or "", "message",
+                                                    "unclear": why it is unknown whether the server exists, if it is}],
                                                     "replaced": [ids of servers that found no host]}
                                    polled.json     {"polled"}: HostFactory polled for the first time; with "reaped",
                                                    housekeeping was first, and deletes the machines
@@ -60,6 +61,8 @@ class Planned(NamedTuple):
     machine_id: str = ""
     message: str = ""
     """Why Nova refused to create the server; "" if it did not."""
+    unclear: str = ""
+    """What came instead of a clear answer, if it is unknown whether the server exists; else ""."""
 
 
 class Ready(NamedTuple):
@@ -89,6 +92,7 @@ class Failed(NamedTuple):
     key: str
     """The planned server name, else the server's id: it names the file."""
     machine_id: str
+    """The server's id; the planned name of a machine whose POST had no clear answer and whose server did not appear."""
     name: str
     private_address: str
     launch_time: int
@@ -176,7 +180,7 @@ def load_acquire(workdir: str, request_id: str) -> AcquireRequest | None:
 
 def planned(entry: dict[str, Any]) -> Planned:
     """Return one machine of `created.json`. Raises `TypeError`."""
-    return Planned(text(entry, "name"), text(entry, "machineId"), text(entry, "message"))
+    return Planned(text(entry, "name"), text(entry, "machineId"), text(entry, "message"), text(entry, "unclear"))
 
 
 def load_return(workdir: str, request_id: str) -> ReturnRequest | None:

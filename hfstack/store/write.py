@@ -70,9 +70,10 @@ def as_told(machine: Ready | Returned) -> dict[str, object]:
 
 def write_created(workdir: str, request_id: str, machines: Iterable[Planned], replaced: Iterable[str]) -> bool:
     """Record what Nova answered for each machine, and the ids of the servers that were replaced."""
-    created = [
-        {"name": machine.name, "machineId": machine.machine_id, "message": machine.message} for machine in machines
-    ]
+    created = []
+    for machine in machines:
+        answer = {"name": machine.name, "machineId": machine.machine_id, "message": machine.message}
+        created.append({**answer, "unclear": machine.unclear} if machine.unclear else answer)
     return record(workdir, request_id, "created.json", {"machines": created, "replaced": list(replaced)})
 
 

@@ -145,6 +145,17 @@ def test_a_lost_answer_is_no_reason_for_a_second_post(
     assert (found.machine_id, nova.posts) == ("id-2", [("a", "big"), ("a", "small")])
 
 
+@pytest.mark.parametrize("listed", [True, False])
+def test_what_came_instead_of_an_answer_is_kept_unless_the_list_shows_the_server(
+    new_creator: Callable[[Scheduled], ServerCreator], listed: bool
+) -> None:
+    nova = Scheduled({"big": 1})
+    nova.lost = {("a", "big")}
+    nova.list_trouble = None if listed else CloudTrouble("Nova failed: 503")
+    (found,) = new_creator(nova).create(documents(["a"], "big"))
+    assert (found.machine_id, found.unclear) == (("id-1", "") if listed else ("", "no answer in time"))
+
+
 def test_without_a_list_nothing_is_replaced(
     new_creator: Callable[[Scheduled], ServerCreator], logged: Callable[[], str]
 ) -> None:

@@ -94,6 +94,7 @@ def test_every_setting_can_be_set(environment: Environment, log: Log, write: Cal
         "createConcurrency": 4,
         "reclaimedStates": ["DELETED", "SHUTOFF"],
         "unpolledTimeout": 600,
+        "unseenTimeout": 60,
         "historyDays": 30,
         "logLevel": "LOG_DEBUG",
     }
@@ -199,6 +200,8 @@ def test_an_unreadable_file_is_named(environment: Environment, log: Log) -> None
             {"reclaimedStates": "ERROR"}, 'reclaimedStates is the string "ERROR", wanted a list', id="states-string"
         ),
         pytest.param({"unpolledTimeout": True}, "unpolledTimeout is true, wanted a whole number", id="unpolled-true"),
+        pytest.param({"unseenTimeout": True}, "unseenTimeout is true, wanted a whole number", id="unseen-true"),
+        pytest.param({"unseenTimeout": 0}, "unseenTimeout is the number 0, wanted at least 1", id="unseen-zero"),
         pytest.param(
             {"userDataFolders": ["/srv", "guests"]},
             'userDataFolders[1] is the string "guests", wanted an absolute path',

@@ -39,7 +39,7 @@ EVERY_TASK = sorted(states.DELETING or ()) + sorted(states.COMING_BACK or ()) + 
 def doomed(asked: AcquireRequest | None, *servers: Server, now: float = SOON) -> list[Failed]:
     """Answer for servers that are listed, and decide upon the answer."""
     found = status.acquire(REQUEST, asked, servers, {}, {}, Rules(), now)
-    return deletion.of_acquire(REQUEST, "bank", asked, servers, found["machines"])
+    return list(deletion.of_acquire(REQUEST, "bank", asked, servers, found["machines"]).values())
 
 
 def ids(found: Sequence[Failed]) -> list[str]:
@@ -153,6 +153,49 @@ def test_a_failure_on_record_is_deleted_again_whatever_became_of_the_server() ->
     (found,) = doomed(known, server(tags=OURS))
     assert (found.key, found.message) == ("hf-33e9ed03-1", "late")
     assert doomed(known, server(tags=OURS, status="PAUSED")) == []
+
+
+UNCLEAR = AcquireRequest(
+    CREATED_AT, 1800, (Planned("hf-33e9ed03-1", unclear="no answer in time"), PLAN[1]), recorded_at=CREATED_AT
+)
+NEVER_SEEN = Failed("hf-33e9ed03-1", "hf-33e9ed03-1", "hf-33e9ed03-1", "", CREATED_AT, "no server")
+
+
+@pytest.mark.parametrize(
+    ("request_", "looked_up", "now", "found"),
+    [
+        pytest.param(UNCLEAR, {"hf-33e9ed03-1": status.GONE}, SOON, ["hf-33e9ed03-1"], id="proof that it is absent"),
+        pytest.param(UNCLEAR, {}, SOON, [], id="no proof"),
+        pytest.param(UNCLEAR, {}, LATE, ["hf-33e9ed03-1"], id="no proof until the deadline"),
+        pytest.param(UNCLEAR._replace(failed=(NEVER_SEEN,)), {}, LATE, [], id="on record"),
+        pytest.param(UNCLEAR._replace(ended=True), {}, LATE, [], id="ended"),
+        pytest.param(ASKED, {server_id(1): status.GONE}, SOON + 60, ["hf-33e9ed03-1"], id="gone"),
+    ],
+)
+def test_a_machine_that_failed_without_a_server_is_recorded_under_its_name(
+    request_: AcquireRequest, looked_up: status.LookedUp, now: float, found: list[str]
+) -> None:
+    answer = status.acquire(REQUEST, request_, [building(2)], looked_up, {}, Rules(), now)
+    lost = deletion.lost(request_, looked_up, answer["machines"], ())
+    assert [one.key for one in lost] == found
+    assert all(one.message for one in lost)
+
+
+@pytest.mark.parametrize(
+    ("record", "goes"),
+    [
+        pytest.param(building(tags=OURS), True, id="building"),
+        pytest.param(server(tags=OURS), True, id="up"),
+        pytest.param(server(tags=[TAG]), False, id="not-ours"),
+        pytest.param(server(tags=OURS, locked=True), False, id="locked"),
+        pytest.param(server(tags=OURS, name="another"), False, id="another-name"),
+    ],
+)
+def test_a_server_that_appears_after_its_machine_failed_is_deleted(record: Server, goes: bool) -> None:
+    request = UNCLEAR._replace(failed=(NEVER_SEEN,))
+    answer = status.acquire(REQUEST, request, [record, server(2, tags=OURS)], {}, {}, Rules(), SOON)
+    found = deletion.of_acquire(REQUEST, "bank", request, [record, server(2, tags=OURS)], answer["machines"])
+    assert found == ({server_id(1): NEVER_SEEN} if goes else {})
 
 
 @given(

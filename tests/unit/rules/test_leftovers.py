@@ -138,6 +138,24 @@ def test_a_server_that_appeared_after_the_end(
 
 
 @pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        pytest.param(
+            {"ended": True, "answered_ids": frozenset({NAME})}, "it appeared after its request ended", id="over"
+        ),
+        pytest.param({"polled": True, "reaped": UNHEARD}, UNHEARD, id="closed by housekeeping"),
+        pytest.param({"polled": True}, "", id="open, the polls delete it"),
+    ],
+)
+def test_a_server_that_appears_after_its_machine_failed_without_an_id(changes: dict[str, Any], found: str) -> None:
+    failure = Failed(NAME, NAME, NAME, "", CREATED_AT, "no server after 120 s")
+    one = acquire(machines=(Planned(NAME, unclear="no answer in time"),), failed=(failure,), **changes)
+    doomed = leftovers.leftovers([stored(one)], [server(tags=OURS)], "bank")
+    assert [leftover.reason for leftover in doomed] == ([found] if found else [])
+    assert {leftover.key for leftover in doomed} <= {"", NAME}, "no second failure is recorded for the machine"
+
+
+@pytest.mark.parametrize(
     "one",
     [
         pytest.param(server(), id="known only by its tag"),

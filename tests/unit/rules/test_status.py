@@ -47,6 +47,16 @@ def unclear(number: int = 1) -> Planned:
     return Planned(f"hf-33e9ed03-{number}")
 
 
+def doubtful(number: int = 1) -> Planned:
+    """Return a machine whose POST gave no clear answer."""
+    return Planned(f"hf-33e9ed03-{number}", unclear=WORDS)
+
+
+WORDS = "Nova failed: 500 Unexpected API Error. (req-nova-1)"
+NO_ANSWER = f"no clear answer from Nova: {WORDS}"
+NO_SERVER = f"no clear answer from Nova, and no server after 120 s: {WORDS}"
+
+
 def asked(*machines: Planned) -> AcquireRequest:
     return AcquireRequest(CREATED_AT, 1800, machines, recorded_at=CREATED_AT, created_at=CREATED_AT - 120)
 
@@ -648,6 +658,70 @@ def test_a_404_soon_after_the_post_proves_nothing(age: int, ready: tuple[Ready, 
     assert entry["message"]
 
 
+# A POST without a clear answer
+
+NAME = "hf-33e9ed03-1"
+ABSENT = {NAME: status.GONE}
+
+
+@pytest.mark.parametrize(
+    ("servers", "looked_up", "now", "machine_id", "result", "message"),
+    [
+        pytest.param([], {}, SOON, NAME, "executing", NO_ANSWER, id="not shown"),
+        pytest.param([], {}, LATE - 1, NAME, "executing", NO_ANSWER, id="not shown, and no proof"),
+        pytest.param([], ABSENT, SOON, NAME, "fail", NO_SERVER, id="proof that there is none"),
+        pytest.param([], {}, LATE, NAME, "fail", NO_SERVER.replace("120", "1800"), id="not shown by the deadline"),
+        pytest.param([building()], {}, SOON, server_id(), "executing", "", id="building"),
+        pytest.param([server()], {}, SOON, server_id(), "succeed", "", id="up"),
+        pytest.param([server(name="another")], {}, SOON, NAME, "executing", NO_ANSWER, id="only another server"),
+    ],
+)
+def test_the_machine_of_an_unclear_post(
+    servers: list[Server], looked_up: status.LookedUp, now: float, machine_id: str, result: str, message: str
+) -> None:
+    entry = acquire(asked(doubtful()), servers, looked_up, now)["machines"][0]
+    assert (entry["machineId"], entry["result"], entry["message"]) == (machine_id, result, message)
+    assert entry["name"] == NAME
+
+
+@pytest.mark.parametrize(
+    ("servers", "looked_up", "state", "message"),
+    [
+        pytest.param([], {}, "running", f"2 of 3 machines not confirmed; {NAME}: {NO_ANSWER}", id="none shown"),
+        pytest.param(
+            [server(1)], {}, "running", f"1 of 3 machines not confirmed; hf-33e9ed03-2: {NO_ANSWER}", id="one shown"
+        ),
+        pytest.param([server(1), server(2), building(3)], {}, "running", "", id="all shown"),
+        pytest.param([server(1), server(2), server(3)], {}, "complete", "", id="all up"),
+        pytest.param(
+            [server(2), server(3)],
+            ABSENT,
+            "complete_with_error",
+            f"1 of 3 machines failed; {NAME}: {NO_SERVER}",
+            id="one failed",
+        ),
+    ],
+)
+def test_a_request_names_the_reason_while_a_machine_is_not_confirmed(
+    servers: list[Server], looked_up: status.LookedUp, state: str, message: str
+) -> None:
+    found = acquire(asked(doubtful(1), doubtful(2), planned(3)), servers, looked_up)
+    assert (found["status"], found["message"]) == (state, message)
+
+
+def test_an_outage_shows_the_machine_of_an_unclear_post() -> None:
+    found = status.unanswered(REQUEST, asked(doubtful()), "Nova failed: 503")
+    assert (found["message"], only(found)["machineId"], only(found)["message"]) == ("Nova failed: 503", NAME, NO_ANSWER)
+
+
+@pytest.mark.parametrize("shown", [[], [server()], [failed()], [server(1), server(2, name=NAME)]])
+def test_the_server_of_a_machine_that_failed_before_it_appeared_does_not_unsay_that(shown: list[Server]) -> None:
+    facts = asked(doubtful())._replace(failed=(Failed(NAME, NAME, NAME, "", CREATED_AT, NO_SERVER),))
+    entry = only(acquire(facts, shown))
+    assert (entry["machineId"], entry["name"], entry["result"], entry["message"]) == (NAME, NAME, "fail", NO_SERVER)
+    assert ("status" in entry) == bool(shown)
+
+
 # A request that housekeeping has closed
 
 
@@ -722,6 +796,7 @@ PLANS = st.lists(
         st.integers(1, 9).map("hf-33e9ed03-{}".format),
         st.integers(1, 9).map(server_id) | st.just(""),
         st.sampled_from(["", "Quota exceeded"]),
+        st.sampled_from(["", WORDS]),
     ),
     min_size=1,
     max_size=4,

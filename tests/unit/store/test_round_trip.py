@@ -102,7 +102,8 @@ def test_a_request_is_read_as_it_was_written(
     with TemporaryDirectory() as workdir:
         write_acquire_asked(workdir, REQUEST, request, "small")
         assert dateless(load_acquire(workdir, REQUEST)) == request
-        machines = tuple(Planned(machine.name, data.draw(TEXT), data.draw(TEXT)) for machine in request.machines)
+        answers = [data.draw(st.tuples(TEXT, TEXT, TEXT)) for _ in request.machines]
+        machines = tuple(Planned(one.name, *answer) for one, answer in zip(request.machines, answers, strict=True))
         write_created(workdir, REQUEST, machines, replaced)
         if polled:
             write_polled(workdir, REQUEST, request.requested_at)
@@ -238,6 +239,15 @@ FILES: list[tuple[Callable[..., bool], tuple[Any, ...], str, bytes]] = [
         (
             b'{"machines": [{"machineId": "id-1", "name": "hf-1", "privateIpAddress": "10.0.0.7", '
             b'"launchtime": 1772357420}]}'
+        ),
+    ),
+    (
+        write_created,
+        ([Planned("hf-1", unclear="Nova failed: 500 \u2026"), Planned("hf-2", "id-2")], []),
+        "created.json",
+        (
+            b'{"machines": [{"name": "hf-1", "machineId": "", "message": "", "unclear": "Nova failed: 500 \\u2026"}, '
+            b'{"name": "hf-2", "machineId": "id-2", "message": ""}], "replaced": []}'
         ),
     ),
 ]
