@@ -21,7 +21,7 @@ def with_told_ids(request: AcquireRequest) -> AcquireRequest:
     failed = {failure.key for failure in request.failed}
 
     def with_id(planned: Planned) -> Planned:
-        found = told.get(server_record.sanitized(planned.name))
+        found = told.get(server_record.sanitized(planned.name), "")
         is_told = found and planned.unclear and planned.name not in failed
         return planned._replace(machine_id=found, unclear="") if is_told else planned
 

@@ -1,4 +1,4 @@
-"""When the list proves that the POST without a clear answer created no server, and which machines have one after all."""
+"""After a POST without a clear answer: when a list proves that there is no server, and which machines have one."""
 
 from __future__ import annotations
 
