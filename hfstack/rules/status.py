@@ -238,8 +238,8 @@ def unanswered_post(planned: Planned, is_absent: bool, terms: Terms) -> Machine:
     """Return the entry of a machine whose POST had no clear answer."""
     result: Result = states.FAIL if is_absent or terms.overdue else states.EXECUTING
     seconds = terms.unseen_timeout if is_absent else terms.timeout
-    late = f", and no server after {seconds} s" if result == states.FAIL else ""
-    message = f"no clear answer from Nova{late}: {planned.unclear}"
+    late = f"it was never created: no server after {seconds} s, and " if result == states.FAIL else ""
+    message = f"{late}no clear answer from Nova: {planned.unclear}"
     return bare(planned.name, planned.name, result, None, message, terms.requested_at)
 
 

@@ -145,7 +145,7 @@ def test_an_unclear_post_is_said_at_once_and_ends(bank: Bank, fault: Fault, word
     assert (answer["status"], results(answer)) == ("complete_with_error", ["fail", "fail"])
     assert [one["machineId"] for one in answer["machines"]] == names
     for message in (answer["message"], *(one["message"] for one in answer["machines"])):
-        assert "no clear answer from Nova, and no server after 120 s: " in message
+        assert "it was never created: no server after 120 s, and no clear answer from Nova: " in message
         assert words in message
     assert bank.facts(request_id) == ["asked", "created", "ended", *(f"failed-{name}" for name in names), "polled"]
     assert bank.poll(request_id) == answer

@@ -158,9 +158,12 @@ def test_an_answer_that_is_lost_makes_no_second_machine(
     assert ended(site, request_id)["status"] == "complete"
 
 
-def test_a_post_that_never_arrived_is_known_by_the_deadline(cloud: Cloud, new_site: SiteMaker, proxy: Proxy) -> None:
+@pytest.mark.parametrize("setting", ["requestTimeout", "unseenTimeout"])
+def test_a_post_that_never_arrived_is_known_by_the_deadline(
+    cloud: Cloud, new_site: SiteMaker, proxy: Proxy, setting: str
+) -> None:
     site = new_site()
-    site.configure(cloud="member", requestTimeout=1)
+    site.configure(cloud="member", **{setting: 1})
     site.clouds["clouds"]["member"]["compute_endpoint_override"] = proxy.url
     site.write_clouds()
     site.write_templates({})
@@ -170,6 +173,7 @@ def test_a_post_that_never_arrived_is_known_by_the_deadline(cloud: Cloud, new_si
     done = ended(site, request_id)
     assert done["status"] == "complete_with_error"
     assert "it was never created" in done["machines"][0]["message"]
+    assert "Nova failed: 503" in done["machines"][0]["message"]
 
 
 def test_machines_are_returned_by_name_and_strangers_are_left_alone(cloud: Cloud, site: Site) -> None:

@@ -54,7 +54,7 @@ def doubtful(number: int = 1) -> Planned:
 
 WORDS = "Nova failed: 500 Unexpected API Error. (req-nova-1)"
 NO_ANSWER = f"no clear answer from Nova: {WORDS}"
-NO_SERVER = f"no clear answer from Nova, and no server after 120 s: {WORDS}"
+NO_SERVER = f"it was never created: no server after 120 s, and {NO_ANSWER}"
 
 
 def asked(*machines: Planned) -> AcquireRequest:
