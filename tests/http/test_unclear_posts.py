@@ -15,6 +15,7 @@ import pytest
 
 from hfstack.sandbox import Sandbox
 from hfstack.sandbox.faults import Fault
+from hfstack.store import folders
 from tests.http.conftest import Call
 from tests.scenarios.site import Site, check
 
@@ -213,6 +214,19 @@ def test_without_proof_the_machines_are_waited_for(bank: Bank, trouble: Callable
     end()
     answer = bank.poll(request_id)
     assert (answer["status"], [one["machineId"] for one in answer["machines"]]) == ("complete_with_error", names)
+
+
+def test_a_list_proves_nothing_for_a_later_time(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    request_id, _ = bank.request(UNCLEAR["c30"][0])
+    bank.sandbox.journal.clear()
+    whole = folders.file_system_time
+
+    def after_a_slow_list(folder: str) -> float:
+        return (whole(folder) or 0) + (121 if bank.asked("GET") else 0)
+
+    monkeypatch.setattr(folders, "file_system_time", after_a_slow_list)
+    assert bank.poll(request_id)["status"] == "running"
+    assert bank.poll(request_id)["status"] == "complete_with_error"
 
 
 # A server after all
