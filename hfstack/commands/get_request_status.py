@@ -154,6 +154,9 @@ class Poll:
 
     def of_return(self) -> schema.RequestStatus:
         """Answer for a return request."""
+        # a poll of a request for machines does not load it
+        from hfstack.rules.return_status import returned
+
         request = None
         try:
             request = facts.load_return(self.context.environment.workdir, self.request_id)
@@ -162,7 +165,7 @@ class Poll:
                 return status.unknown(self.request_id, "there is no record of this return")
             if all(machine.machine_id in request.gone or machine.message for machine in request.machines):
                 provider = self.context.environment.provider
-                answer = status.returned(self.request_id, request, {}, provider, status.BEFORE_ANY_DEADLINE)
+                answer = returned(self.request_id, request, {}, provider, status.BEFORE_ANY_DEADLINE)
                 if not request.ended:
                     self.cleanup.ended(answer)
                 return answer
@@ -174,6 +177,8 @@ class Poll:
 
     def returned(self, nova: Nova, request: facts.ReturnRequest) -> schema.RequestStatus:
         """Answer for a return request by what Nova shows. Raises `CloudTrouble`, `FactsUnreadable`."""
+        from hfstack.rules.return_status import returned
+
         if not all(machine.machine_id or machine.message for machine in request.machines):
             # HostFactory returned machines by name that could not be found until now
             from hfstack.actions.find_machines import with_ids
@@ -181,10 +186,10 @@ class Poll:
             request = with_ids(self.cloud, nova, request)
         seen, trouble = self.returned_servers(nova, request)
         provider, now = self.context.environment.provider, status.BEFORE_ANY_DEADLINE
-        answer = status.returned(self.request_id, request, seen, provider, now)
+        answer = returned(self.request_id, request, seen, provider, now)
         if answer["status"] == "running":
             now = self.file_system_time()
-            answer = status.returned(self.request_id, request, seen, provider, now)
+            answer = returned(self.request_id, request, seen, provider, now)
         if trouble is not None:
             answer = {**answer, "message": explain(trouble)}
         return self.cleanup.of_return(nova, request, seen, now, answer)

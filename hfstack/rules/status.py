@@ -1,7 +1,7 @@
-"""HostFactory's answer, from the records of a request and what Nova shows. Pure: no clock, no files, no network.
+"""The answer for a request for machines, from its record and what Nova shows. Pure: no clock, no files, no network.
 
-An acquire request is complete when every machine has `succeed`. A return request is complete when every server is
-proven gone. Anything unknown is `executing`: HostFactory keeps the request and polls again.
+It is complete when every machine has `succeed`. Anything unknown is `executing`: HostFactory keeps the request and
+polls again. `return_status.py` answers for returns.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from hfstack import states
 from hfstack._typing import TYPE_CHECKING, NamedTuple
 from hfstack.errors import counted
 from hfstack.rules import server_record
+from hfstack.rules.machine_entry import bare, because, entry, failures_of, state_and, summary
 from hfstack.rules.server_record import Server
-from hfstack.store.facts import AcquireRequest, Failed, Planned, Ready, Returned, ReturnRequest
+from hfstack.store.facts import AcquireRequest, Failed, Planned, Ready, ReturnRequest
 
 if TYPE_CHECKING:
-    from hfstack.schema import Machine, MachineStatus, RequestStatus, Result, Status
+    from hfstack.schema import Machine, RequestStatus, Result, Status
 
 GONE = None
 """Stands for a server that Nova itself says does not exist (404 on its id)."""
@@ -63,9 +64,6 @@ class Terms(NamedTuple):
     """Why housekeeping deletes the machines; "" if it does not."""
     unseen_timeout: int = 0
     """Seconds; how long to look for a server whose POST had no clear answer."""
-
-
-# Acquire
 
 
 def acquire(
@@ -268,63 +266,6 @@ def acquire_status(request_id: str, machines: list[Machine], expected: int, term
     return {"requestId": request_id, "status": status, "message": message, "machines": machines}
 
 
-# Return
-
-
-def returned(request_id: str, request: ReturnRequest, seen: LookedUp, provider: str, now: float) -> RequestStatus:
-    """Answer a return request: a machine has `succeed` when Nova says that its server is gone.
-
-    `seen` holds what Nova says of each machine id; one that is neither there nor recorded as gone is `executing`. `now`
-    is by the clock of the file system.
-    """
-    seen = {**seen, **dict.fromkeys(request.gone, GONE)}
-    overdue = now >= request.recorded_at + request.timeout
-    machines = [returned_machine(machine, seen, provider, overdue, request.timeout) for machine in request.machines]
-    results = [machine["result"] for machine in machines]
-    status: Status
-    message = ""
-    if states.EXECUTING in results:
-        status = "running"
-    elif states.FAIL in results:
-        status, message = "complete_with_error", failures_of(machines)
-    else:
-        status = "complete"
-    return {"requestId": request_id, "status": status, "message": message, "machines": machines}
-
-
-def returned_machine(machine: Returned, seen: LookedUp, provider: str, overdue: bool, timeout: int) -> Machine:
-    """Return the entry of one machine of a return request."""
-    if machine.message:
-        return as_recorded(machine, states.FAIL, None, machine.message)
-    if not machine.machine_id:
-        message = "no server has this name, but Nova does not show all servers, so that proves nothing"
-        result: Result = states.FAIL if overdue else states.EXECUTING
-        return as_recorded(machine, result, None, f"not deleted after {timeout} s: {message}" if overdue else message)
-    if machine.machine_id not in seen:
-        return as_recorded(machine, states.EXECUTING, None, "")
-    server = seen[machine.machine_id]
-    if server is GONE:
-        return as_recorded(machine, states.SUCCEED, states.TERMINATED, "")
-    row = server_record.row(server)
-    result, status = row.returned
-    message = because(row.reason, server)
-    if result == states.SUCCEED:
-        message = ""
-    elif server_record.is_foreign(server, provider) and status != states.SHUTTING_DOWN:
-        tag = server_record.provider_tag(provider)
-        result = states.FAIL
-        message = f"the server does not carry the tags hostfactory and {tag}, so hfstack does not delete it"
-    elif server_record.is_locked(server) and status != states.SHUTTING_DOWN:
-        result, message = states.FAIL, "the server is locked (openstack server lock), so it cannot be deleted"
-    elif overdue and states.has_deadline(row):
-        result = states.FAIL
-        message = f"not deleted after {timeout} s: {state_and(message, server)}"
-    built = as_recorded(machine, result, status, message)
-    if not built["privateIpAddress"]:
-        built["privateIpAddress"] = server_record.private_address(server)
-    return built
-
-
 # When nothing can be known
 
 
@@ -332,6 +273,9 @@ def unanswered(request_id: str, request: AcquireRequest | ReturnRequest | None, 
     """Answer while the cloud does not: `running`, with the reason, as if no time had passed and no server were seen."""
     machines: list[Machine] = []
     if isinstance(request, ReturnRequest):
+        # a poll of a request for machines does not load it
+        from hfstack.rules.return_status import returned
+
         machines = returned(request_id, request, {}, "", BEFORE_ANY_DEADLINE)["machines"]
     elif request:
         machines = acquire(request_id, request, (), {}, {}, Rules(), BEFORE_ANY_DEADLINE)["machines"]
@@ -341,61 +285,3 @@ def unanswered(request_id: str, request: AcquireRequest | ReturnRequest | None, 
 def unknown(request_id: str, reason: str) -> RequestStatus:
     """Answer for an id that is no request of hfstack."""
     return {"requestId": request_id, "status": "complete_with_error", "message": reason, "machines": []}
-
-
-# Entries
-
-
-def entry(
-    server: Server, result: Result, status: MachineStatus | None, message: str, address: str, fallback_time: int
-) -> Machine:
-    """Build a machine's entry from its server."""
-    launched = server_record.launch_time(server)
-    built: Machine = {
-        "machineId": str(server["id"]),
-        "name": server_record.host_name(server),
-        "result": result,
-        "privateIpAddress": address,
-        "launchtime": fallback_time if launched is None else launched,
-        "message": message,
-    }
-    if status is not None:
-        built["status"] = status
-    public = server_record.public_address(server)
-    if public:
-        built["publicIpAddress"] = public
-    return built
-
-
-def bare(
-    machine_id: str, server_name: str, result: Result, status: MachineStatus | None, message: str, time: int
-) -> Machine:
-    """Build the entry of a machine whose server is not shown."""
-    return entry({"id": machine_id, "name": server_name}, result, status, message, "", time)
-
-
-def as_recorded(machine: Returned, result: Result, status: MachineStatus | None, message: str) -> Machine:
-    """Build the entry of a returned machine from the record of its return, with its name as it was."""
-    machine_id = machine.machine_id or machine.name
-    built = bare(machine_id, "", result, status, message, machine.launch_time)
-    return {**built, "name": machine.name or machine_id, "privateIpAddress": machine.private_address}
-
-
-def because(why: str, server: Server) -> str:
-    """Add Nova's own reason to ours."""
-    return ": ".join(part for part in (why, server_record.fault(server)) if part)
-
-
-def state_and(message: str, server: Server) -> str:
-    """Name the server's state, with the message if there is one."""
-    return ", ".join(part for part in (server_record.state(server), message) if part)
-
-
-def failures_of(machines: Sequence[Machine]) -> str:
-    """Say in one line how many machines failed, and why the first did."""
-    return summary([one for one in machines if one["result"] == states.FAIL], len(machines), "failed")
-
-
-def summary(some: Sequence[Machine], total: int, what: str) -> str:
-    """Say in one line of how many of all machines something is true, and why of the first."""
-    return f"{len(some)} of {counted(total, 'machine')} {what}; {some[0]['name']}: {some[0]['message']}"

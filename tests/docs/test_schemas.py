@@ -20,7 +20,7 @@ from hfstack.config.settings import Settings
 from hfstack.context import Budget, Context
 from hfstack.environment import Environment
 from hfstack.log import Log
-from hfstack.rules import status
+from hfstack.rules import return_status, status
 from hfstack.rules.status import Rules
 from hfstack.store.facts import AcquireRequest, Planned, Returned, ReturnRequest
 from tests import ROOT
@@ -94,8 +94,8 @@ ANSWERS = {
     "failed": acquired(server(1), failed(2)),
     "refused-by-nova": acquired(facts=AcquireRequest(CREATED_AT, 1800, (Planned("hf-33e9ed03-0", "", "quota"),))),
     "nothing-known": acquired(),
-    "gone": status.returned(RETURN, return_request(), {server_id(): status.GONE}, "bank", SOON),
-    "going": status.returned(RETURN, return_request(), {server_id(): server()}, "bank", SOON),
+    "gone": return_status.returned(RETURN, return_request(), {server_id(): status.GONE}, "bank", SOON),
+    "going": return_status.returned(RETURN, return_request(), {server_id(): server()}, "bank", SOON),
     "cloud-silent": status.unanswered(RETURN, return_request(), "no route to host"),
     "unknown": status.unknown("req-1", "no such request"),
 }

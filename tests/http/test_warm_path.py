@@ -34,6 +34,7 @@ def request_(tmp_path: Path) -> Iterator[Polled]:
 POLL = {
     "hfstack",
     "hfstack.rules",
+    "hfstack.rules.machine_entry",
     "hfstack.rules.status",
     "hfstack.store",
     "hfstack.context",
@@ -170,7 +171,7 @@ def test_a_return_that_goes_on(request_: Polled, count: int) -> None:
     return_id = returned(request_, request_.ids[:count])
     answer, modules = loaded(request_, return_id)
     assert (answer["status"], len(answer["machines"])) == ("running", count)
-    check_loaded(modules, POLL | RECORDING)
+    check_loaded(modules, POLL | RECORDING | {"hfstack.rules.return_status"})
     assert request_.served() == (WARM if count > 1 else [SHOW + request_.ids[0]])
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from hfstack import states
-from hfstack.rules import status
+from hfstack.rules import return_status, status
 from hfstack.rules.status import Terms
 from hfstack.store import facts
 from tests.unit.records import RETURN, STATUSES, TAG, server
@@ -74,7 +74,7 @@ def test_acquire_succeeds_only_with_an_address(fact: Fact) -> None:
 def test_return_follows_the_facts(fact: Fact) -> None:
     record = server(status=fact.status, vm=fact.vm_state, task=fact.task_state, tags=OURS)
     planned = facts.Returned(record["id"], record["name"], "", 0)
-    machine = status.returned_machine(planned, {record["id"]: record}, "bank", overdue=False, timeout=1800)
+    machine = return_status.returned_machine(planned, {record["id"]: record}, "bank", overdue=False, timeout=1800)
     assert (machine["result"], machine.get("status")) == (fact.ret_result.removesuffix("*"), fact.ret_machine_status)
 
 
@@ -83,7 +83,7 @@ def test_whatever_is_executing_fails_at_the_deadline(fact: Fact) -> None:
     record = server(status=fact.status, vm=fact.vm_state, task=fact.task_state, tags=OURS)
     acquired = status.acquired(record, TERMS._replace(overdue=True))
     request = facts.ReturnRequest(0, 1, (facts.Returned(record["id"], record["name"], "", 0),))
-    returned = status.returned(RETURN, request, {record["id"]: record}, "bank", now=1)["machines"][0]
+    returned = return_status.returned(RETURN, request, {record["id"]: record}, "bank", now=1)["machines"][0]
     assert acquired["result"] == fact.req_result.removesuffix("+").replace("executing", "fail")
     assert returned["result"] == fact.ret_result.removesuffix("*").replace("executing", "fail")
     assert all(machine["message"] for machine in (acquired, returned) if machine["result"] == "fail")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hfstack.rules import server_record, status
+from hfstack.rules import return_status, server_record, status
 from hfstack.rules.server_record import Server
 from hfstack.rules.status import Rules
 from hfstack.schema import Machine, RequestStatus
@@ -449,7 +449,7 @@ def returned(*seen: Server | None, now: float = SOON, numbers: Sequence[int] = (
     """Answer a return of numbered machines; `seen` is what Nova shows of the first ones."""
     machines = tuple(Returned(server_id(n), f"hf-33e9ed03-{n}", ADDRESS, LAUNCHED_AT) for n in numbers)
     known = {one.machine_id: record for one, record in zip(machines, seen, strict=False)}
-    return status.returned(
+    return return_status.returned(
         RETURN, ReturnRequest(CREATED_AT, 1800, machines, recorded_at=CREATED_AT), known, "bank", now
     )
 
@@ -571,32 +571,32 @@ def test_the_recorded_address_is_kept_while_the_server_leaves() -> None:
 
 def test_an_address_that_was_not_recorded_is_taken_from_the_server() -> None:
     one = Returned(server_id(1), "", "", 0)
-    entry = status.returned_machine(one, {server_id(1): server()}, "bank", overdue=False, timeout=1800)
+    entry = return_status.returned_machine(one, {server_id(1): server()}, "bank", overdue=False, timeout=1800)
     assert (entry["privateIpAddress"], entry["name"]) == ("10.0.0.7", server_id(1))
 
 
 def test_a_machine_that_is_recorded_as_gone_needs_no_other_proof() -> None:
     machines = (Returned(server_id(1), "hf-1", ADDRESS, LAUNCHED_AT), Returned(server_id(2), "hf-2", "", LAUNCHED_AT))
     facts = ReturnRequest(CREATED_AT, 1800, machines, gone=frozenset({server_id(1)}))
-    found = status.returned(RETURN, facts, {}, "bank", 10 * LATE)
+    found = return_status.returned(RETURN, facts, {}, "bank", 10 * LATE)
     assert (found["status"], results(found)) == ("running", ["succeed", "executing"])
-    assert status.returned(RETURN, facts, {server_id(2): None}, "bank", SOON)["status"] == "complete"
+    assert return_status.returned(RETURN, facts, {server_id(2): None}, "bank", SOON)["status"] == "complete"
 
 
 def test_a_machine_that_must_not_be_touched_fails_at_once() -> None:
     problem = "the name b belongs to …"
     request = ReturnRequest(CREATED_AT, 1800, (Returned(server_id(1), "b", ADDRESS, LAUNCHED_AT, problem),))
-    entry = only(status.returned(RETURN, request, {server_id(1): status.GONE}, "bank", SOON))
+    entry = only(return_status.returned(RETURN, request, {server_id(1): status.GONE}, "bank", SOON))
     assert (entry["result"], entry["message"], "status" in entry) == ("fail", problem, False)
 
 
 def test_a_machine_that_is_known_only_by_its_name_is_waited_for() -> None:
     machines = (Returned("", "Node7.bank.test", "", LAUNCHED_AT),)
     request = ReturnRequest(CREATED_AT, 1800, machines, recorded_at=CREATED_AT)
-    entry = only(status.returned(RETURN, request, {}, "bank", LATE - 1))
+    entry = only(return_status.returned(RETURN, request, {}, "bank", LATE - 1))
     assert (entry["result"], entry["machineId"], entry["name"]) == ("executing", "Node7.bank.test", "Node7.bank.test")
     assert "proves nothing" in entry["message"]
-    entry = only(status.returned(RETURN, request, {}, "bank", LATE))
+    entry = only(return_status.returned(RETURN, request, {}, "bank", LATE))
     assert (entry["result"], entry["message"].startswith("not deleted after 1800 s: ")) == ("fail", True)
 
 
@@ -835,7 +835,7 @@ def test_a_request_is_complete_only_when_every_machine_is_up(
 @given(seen=SEEN, now=TIMES)
 def test_a_return_is_complete_only_when_every_server_is_gone(seen: dict[str, Server | None], now: float) -> None:
     machines = tuple(Returned(server_id(number), f"hf-{number}", "", 0) for number in (1, 2, 3))
-    found = status.returned(
+    found = return_status.returned(
         RETURN, ReturnRequest(CREATED_AT, 1800, machines, recorded_at=CREATED_AT), seen, "bank", now
     )
     assert_is_answer(found)

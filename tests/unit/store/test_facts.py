@@ -181,9 +181,7 @@ def test_without_a_folder_nothing_is_recorded(tmp_path: Path, load: Any) -> None
 
 
 @pytest.mark.parametrize("holds", [(), ("requests",), ("requests/notes", "requests/req-1", "cache")])
-def test_a_work_directory_without_any_record_may_be_a_mount_point(
-    tmp_path: Path, holds: tuple[str, ...]
-) -> None:
+def test_a_work_directory_without_any_record_may_be_a_mount_point(tmp_path: Path, holds: tuple[str, ...]) -> None:
     for name in holds:
         (tmp_path / name).mkdir(parents=True)
     for request_id in (REQUEST, RETURN):
