@@ -79,6 +79,7 @@ def run(name: str, arguments: Sequence[str], env: Mapping[str, str]) -> int:
         return print_text(USAGE.format(name=name), 0)
     if list(arguments) == ["--version"]:
         return print_text(f"hfstack {__version__}\n", 0)
+    leave_removed_folder()
     environment = read_environment(env)
     log = Log(environment, name, new_request_id(name))
     try:
@@ -124,6 +125,14 @@ def with_log_trouble(document: Mapping[str, object], log: Log) -> Mapping[str, o
         return document
     message = document.get("message")
     return {**document, "message": f"{message}; {log.trouble}" if message else log.trouble}
+
+
+def leave_removed_folder() -> None:
+    """Go to the root if the working directory was removed: Python could not import anything that is loaded later."""
+    try:
+        os.getcwd()
+    except OSError:
+        os.chdir(os.path.abspath(os.sep))
 
 
 def new_request_id(name: str) -> str:

@@ -64,7 +64,7 @@ class MachineFinder:
     @cached_property
     def returned(self) -> frozenset[str]:
         """The ids of the machines that HostFactory has returned."""
-        return reference.returned_ids(self.records.requests)
+        return reference.returned_ids(self.records.requests) | self.records.gone
 
     @cached_property
     def held(self) -> Sequence[RecordedMachine]:
@@ -92,28 +92,35 @@ class MachineFinder:
         yield reference.shown_names(self.listed)
         yield reference.shown_names(self.project)
 
+    def created(self, machine_id: str) -> float:
+        """Return when a server was created, by the cloud's clock; 0 if no list shows it. Raises `CloudTrouble`."""
+        shown = [server for server in (*self.listed, *self.project) if server["id"] == machine_id]
+        return server_record.epoch(shown[0].get("created")) or 0 if shown else 0
+
     def find(self, wanted: MachineReference, seen: LookedUp) -> Resolution:
         """Return the machine that a reference means; `seen` is what Nova says of its id.
 
         A name that nothing has is that of a machine that never existed, if the lists are whole; else the id stays "".
         Raises `CloudTrouble`, `FactsUnreadable`.
         """
-        server = seen.get(wanted.machine_id.lower())
+        wanted = reference.normalized(wanted)
+        server = seen.get(wanted.machine_id)
         if server and wanted.name == server_record.host_name(server) and server_record.has_planned_name(server):
             # the usual case needs no record: nobody has renamed the server
-            return Resolution(wanted.machine_id.lower(), wanted.name)
+            return Resolution(wanted.machine_id, wanted.name)
         resolution = reference.resolve(wanted, server, self.recorded, self.levels())
         if not resolution.machine_id and self.is_whole:
             return resolution._replace(machine_id=wanted.name)
         return resolution
 
 
-def with_ids(cloud: Cloud, nova: Nova, request: ReturnRequest) -> ReturnRequest:
+def with_ids(cloud: Cloud, nova: Nova, request: ReturnRequest, age: float) -> ReturnRequest:
     """Return a return with the ids of machines that could not be found by their names when HostFactory returned them.
 
-    Raises `CloudTrouble`, `FactsUnreadable`.
+    `age` is that of the return, in seconds. Raises `CloudTrouble`, `FactsUnreadable`.
     """
     finder = MachineFinder(cloud, nova)
+    nova_time = nova.now() or cloud.context.now()
 
     def with_id(machine: Returned) -> Returned:
         if machine.machine_id or machine.message:
@@ -121,6 +128,8 @@ def with_ids(cloud: Cloud, nova: Nova, request: ReturnRequest) -> ReturnRequest:
         found = finder.find(MachineReference("", machine.name), {})
         # a machine that is younger than its return is another one that has got the name
         is_younger = found.recorded and found.recorded.requested_at >= request.recorded_at
-        return machine if is_younger else machine._replace(machine_id=found.machine_id, message=found.problem)
+        if is_younger or finder.created(found.machine_id) > nova_time - age:
+            return machine
+        return machine._replace(machine_id=found.machine_id, message=found.problem)
 
     return request._replace(machines=tuple(map(with_id, request.machines)))

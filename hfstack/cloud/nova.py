@@ -61,6 +61,8 @@ class Nova:
 
     def __init__(self, service: ServiceClient) -> None:
         self.service = service
+        self.cell_down: bool | None = None
+        """Whether a cell is down; `None` until this call has looked."""
 
     def servers_of(self, tag: str) -> list[Server]:
         """Return the servers that carry the tag, as the records themselves show it. Raises `CloudTrouble`."""
@@ -81,8 +83,10 @@ class Nova:
         A list with any filter or limit silently omits the servers of such a cell; a list without them shows the servers
         as UNKNOWN (`_is_cell_down_supported` in nova/api/openstack/compute/servers.py).
         """
-        document, reply = self.service.get_json("/servers")
-        return any(record.get("status") == "UNKNOWN" for record in records(document, reply))
+        if self.cell_down is None:
+            document, reply = self.service.get_json("/servers")
+            self.cell_down = any(record.get("status") == "UNKNOWN" for record in records(document, reply))
+        return self.cell_down
 
     def changed_since(self, moment: float, names: Sequence[str]) -> list[Server]:
         """Return servers changed or deleted since a time (epoch seconds), including those of `names` that fit the page.
@@ -154,8 +158,11 @@ class Nova:
             raise self.service.refusal(reply)
 
     def tag_all(self, ids: Iterable[str], tag: str) -> CloudTrouble | None:
-        """Put a tag on servers, a few at a time; return the first trouble, after which no other server is tagged."""
-        return in_parallel(lambda server_id: self.tag(server_id, tag), ids, stop_at=CloudTrouble)[1]
+        """Put a tag on servers, a few at a time; return the first trouble, if any.
+
+        Trouble with one server does not stop the others, unless Nova cannot be reached at all.
+        """
+        return in_parallel(lambda server_id: self.tag(server_id, tag), ids, stop_at=Unreachable)[1]
 
     def now(self) -> float | None:
         """Return the cloud's time, as Nova's last reply says it (seconds since 1970); `None` if it says none."""

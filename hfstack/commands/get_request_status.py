@@ -115,18 +115,19 @@ class Poll:
         looked_up, trouble = self.missing(nova, request, servers)
         servers, floating_ip_trouble = self.with_floating_ips([self.with_addresses(nova, one) for one in servers])
 
-        def answer_at(now: float) -> schema.RequestStatus:
+        def answer_at(now: float, looked_up: status.LookedUp) -> schema.RequestStatus:
             return status.acquire(self.request_id, request, servers, looked_up, floating_ip_trouble, self.rules, now)
 
-        answer = answer_at(status.BEFORE_ANY_DEADLINE)
+        answer = answer_at(status.BEFORE_ANY_DEADLINE, looked_up)
         if answer["status"] == "running":
             if now is None:
                 now = self.file_system_time() if request else self.cloud_time(nova)
-            answer = answer_at(now)
+            answer = answer_at(now, looked_up)
             if request and is_unclear:
                 absent, doubt = self.absent(nova, request, answer, now)
                 looked_up, trouble = {**looked_up, **absent}, trouble or doubt
-                answer = answer_at(now)
+                answer = answer_at(now, looked_up)
+            self.check_cells(nova, request, answer)
         if trouble is not None:
             answer = {**answer, "message": explain(trouble)}
         shown = [*servers, *(server for server in looked_up.values() if server is not status.GONE)]
@@ -136,6 +137,11 @@ class Poll:
         if not needs_cleanup(request, answer):
             return answer
         return self.cleanup.of_acquire(nova, request, shown, looked_up, answer)
+
+    def check_cells(self, nova: Nova, request: facts.AcquireRequest | None, answer: schema.RequestStatus) -> None:
+        """Raise `CloudTrouble` if a request would fail for servers that a cell which is down may hide."""
+        if answer["status"] != "running" and status.lacks_servers(request, answer) and nova.has_cell_down():
+            raise CloudTrouble("a cell of the cloud is down: the servers that are missing may be there")
 
     def load_acquire(self) -> facts.AcquireRequest | None:
         """Load the record of an acquire request, which then says that HostFactory has polled it, or was too late.
@@ -183,7 +189,7 @@ class Poll:
             # HostFactory returned machines by name that could not be found until now
             from hfstack.actions.find_machines import with_ids
 
-            request = with_ids(self.cloud, nova, request)
+            request = with_ids(self.cloud, nova, request, self.file_system_time() - request.recorded_at)
         seen, trouble = self.returned_servers(nova, request)
         provider, now = self.context.environment.provider, status.BEFORE_ANY_DEADLINE
         answer = returned(self.request_id, request, seen, provider, now)

@@ -16,7 +16,7 @@ from hfstack.actions.floating_ips import release_going
 from hfstack.cloud.connection import Cloud
 from hfstack.errors import ConfigError, counted, explain
 from hfstack.rules import server_record
-from hfstack.rules.reference import names_shown, without_doubtful
+from hfstack.rules.reference import names_shown, normalized, without_doubtful
 from hfstack.store.facts import Returned, ReturnRequest
 from hfstack.store.write import write_return_asked
 
@@ -35,11 +35,11 @@ def run(document: object, name: str, context: Context) -> schema.RequestAnswer:
 
     Raises `InputError`, `ConfigError`, `CloudTrouble`, `FactsUnreadable` and `FactsUnwritable`.
     """
-    references = inputs.machines_to_return(document, name)
+    references = [normalized(wanted) for wanted in inputs.machines_to_return(document, name)]
     cloud = Cloud(context)
     nova = cloud.nova()
     place = cloud.connection.place()
-    seen, trouble = nova.servers(reference.machine_id.lower() for reference in references if reference.machine_id)
+    seen, trouble = nova.servers(reference.machine_id for reference in references if reference.machine_id)
     finder = MachineFinder(cloud, nova)
     found = without_doubtful([finder.find(reference, seen) for reference in references])
     by_name, name_trouble = nova.servers(one.machine_id for one in found if one.machine_id not in {*seen, ""})

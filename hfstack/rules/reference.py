@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from hfstack.inputs import MachineReference
 from hfstack.rules import server_record
 from hfstack.store.facts import AcquireRequest, Place, Ready, ReturnRequest
 
 if TYPE_CHECKING:
-    from hfstack.inputs import MachineReference
     from hfstack.rules.server_record import Server
     from hfstack.store.request_list import RecordedRequest
 
@@ -90,7 +90,7 @@ def recorded_machines(requests: Iterable[RecordedRequest]) -> list[RecordedMachi
                 ready = told.get(planned.machine_id)
                 name = ready.name if ready else server_record.sanitized(planned.name)
                 names = frozenset({name, planned.name, server_record.sanitized(planned.name)})
-                is_failed = planned.machine_id in failed
+                is_failed = planned.machine_id in failed or bool(request.reaped)
                 machines.append(
                     RecordedMachine(
                         planned.machine_id, name, names, is_failed, request.recorded_at, request.place, ready
@@ -126,6 +126,16 @@ def names_shown(server: Server) -> set[str]:
     return {server_record.host_name(server), shown} if isinstance(shown, str) and shown else set()
 
 
+def normalized(wanted: MachineReference) -> MachineReference:
+    """Return a reference whose id is written as Nova writes it, wherever HostFactory has put it."""
+    machine_id, name = wanted.machine_id.strip().lower(), wanted.name.strip()
+    if server_record.SERVER_ID.match(machine_id):
+        return MachineReference(machine_id, name)
+    if server_record.SERVER_ID.match(name.lower()):
+        return MachineReference(name.lower(), "")
+    return MachineReference(wanted.machine_id.strip(), name)
+
+
 def resolve(
     reference: MachineReference,
     server: Server | None,
@@ -134,10 +144,10 @@ def resolve(
 ) -> Resolution:
     """Return the machine that a reference means.
 
-    `server` is the one with the reference's id, if Nova shows it. `levels` hold the machines by name in the order in
-    which they count; a level is used only if those before it do not know the name.
+    The reference is normalized. `server` is the one with its id, if Nova shows it. `levels` hold the machines by name
+    in the order in which they count; a level is used only if those before it do not know the name.
     """
-    machine_id, name = reference.machine_id.lower(), reference.name
+    machine_id, name = reference
     if not server_record.SERVER_ID.match(machine_id):
         return without_id(reference, recorded, levels)
     known = next((machine for machine in recorded if machine.machine_id == machine_id), None)

@@ -215,7 +215,7 @@ def host_name(record: Server) -> str:
 def has_planned_name(record: Server) -> bool:
     """Tell whether the server has the name that hfstack planned for it, as its own tags and metadata show."""
     endings = [f"-{request_id[4:12]}-{metadata_of(record).get(INDEX)}" for request_id in request_ids(record)]
-    return str(record.get("name")).endswith(tuple(endings)) if endings else False
+    return bool(endings) and HOST_NAME not in metadata_of(record) and str(record.get("name")).endswith(tuple(endings))
 
 
 def sanitized(server_name: str) -> str:

@@ -247,6 +247,12 @@ def unconfirmed(request: AcquireRequest | None, machines: Iterable[Machine]) -> 
     return [one for one in machines if one["result"] == states.EXECUTING and one["machineId"] in names]
 
 
+def lacks_servers(request: AcquireRequest | None, answer: RequestStatus) -> bool:
+    """Tell whether a machine failed only because no server has its name, as far as the lists show."""
+    names = {one.name for one in request.machines if not (one.machine_id or one.message)} if request else set()
+    return any(one["result"] == states.FAIL and one["machineId"] in names for one in answer["machines"])
+
+
 def acquire_status(request_id: str, machines: list[Machine], expected: int, terms: Terms) -> RequestStatus:
     """Sum up the machines. Missing ones are waited for until the deadline."""
     missing = expected - len(machines)

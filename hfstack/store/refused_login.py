@@ -1,6 +1,6 @@
 """Keep for a minute that a login was refused, so that no call repeats it: many a Keystone locks an account after some.
 
-`<workdir>/cache/refused-<provider>-<host>-<account>.json`, mode 0600, holds the words of the refusal and no secret. It
+`<workdir>/cache/refused-<provider>-all-<account>.json`, mode 0600, holds the words of the refusal and no secret. It
 counts while nothing changes that a login depends on, as the cached access does: a corrected clouds.yaml is tried at
 once.
 """
@@ -66,4 +66,5 @@ def forget(environment: Environment) -> None:
 
 def place(environment: Environment) -> str:
     """Return the path of this account's record, "" if there is no work directory for it."""
-    return token_cache.place(environment, "refused")
+    # all management hosts share it: the account is the same
+    return token_cache.place(environment._replace(host="all"), "refused")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import NamedTuple
 
 from hfstack import _files
 from hfstack.errors import FactsUnreadable
 from hfstack.log import Log
-from hfstack.store.facts import AcquireRequest, ReturnRequest, load_acquire, load_return
-from hfstack.store.folders import check_workdir, is_own_id
+from hfstack.store.facts import AcquireRequest, ReturnRequest, keys, load_acquire, load_return
+from hfstack.store.folders import check_workdir, is_own_id, list_facts
 
 
 class RecordedRequest(NamedTuple):
@@ -58,6 +59,8 @@ class Records(NamedTuple):
     requests: list[RecordedRequest]
     unreadable: list[str]
     """Ids of the requests whose records cannot be read: nothing is known about their machines."""
+    gone: frozenset[str]
+    """Ids of the machines that returns among them have proven gone."""
 
 
 def load_all(workdir: str, log: Log) -> Records:
@@ -65,7 +68,7 @@ def load_all(workdir: str, log: Log) -> Records:
 
     Another process may be removing old records. Raises `FactsUnreadable` if there is no list of them.
     """
-    requests, unreadable = [], []
+    requests, unreadable, gone = [], [], set[str]()
     for request_id in recorded_request_ids(workdir):
         try:
             requests.append(load_recorded(workdir, request_id))
@@ -73,4 +76,6 @@ def load_all(workdir: str, log: Log) -> Records:
             if os.path.lexists(os.path.join(workdir, "requests", request_id)):
                 log.warning(f"{request_id} is skipped: {error}")
                 unreadable.append(request_id)
-    return Records(requests, unreadable)
+                with suppress(FactsUnreadable):
+                    gone.update(keys(list_facts(os.path.join(workdir, "requests", request_id)), "gone-"))
+    return Records(requests, unreadable, frozenset(gone))

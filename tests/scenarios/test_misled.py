@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
+import subprocess
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 
+from hfstack.cloud import client
 from hfstack.cloud.nova import Nova
 from hfstack.rules.server_record import Server
 from hfstack.store import sighting
@@ -299,3 +302,110 @@ def test_a_folder_in_the_place_of_the_sighting_is_no_internal_error(sandbox: San
     up(sandbox, inside, 2)
     (records.folder(inside) / sighting.NAME).mkdir()
     assert "internal error" not in reclaim(inside, {})["message"]
+
+
+def test_one_server_that_takes_no_tag_leaves_the_others_without_their_mark(
+    sandbox: SandboxCloud, inside: Inside
+) -> None:
+    """The case `restore`, after Nova refused the tag hf-ended of one server, which may have 50 tags."""
+    request_id = request(inside, 2)
+    servers_of(sandbox, request_id)
+    created = records.tree(inside)
+    machines = json.loads((records.folder(inside) / request_id / "created.json").read_text())["machines"]
+    first, second = (machine["machineId"] for machine in machines)
+    refusal = {"status": 400, "body": '{"badRequest": {"message": "too many tags"}}'}
+    fault = {"service": "nova", "method": "PUT", "path": f"{first}/tags/", "times": -1, **refusal}
+    sandbox.control("POST", "/faults", fault)
+    with patch.object(client, "MAX_PARALLEL", 1):
+        assert ended(inside, request_id)["status"] == "complete"
+    sandbox.control("DELETE", "/faults")
+    records.put_back(inside, created)
+    records.age(inside, 3660)
+    reclaim(inside, {})
+    assert alive(sandbox, second)
+    assert alive(sandbox, first)
+
+
+def test_a_damaged_return_does_not_make_its_machine_held_again(sandbox: SandboxCloud, inside: Inside) -> None:
+    """Its machines are unknown, so nothing is said of them."""
+    first, _ = up(sandbox, inside, 2)
+    return_id = give(inside, named(first))
+    assert ended(inside, return_id)["status"] == "complete"
+    (records.folder(inside) / return_id / "asked.json").write_text("")
+    assert reclaim(inside, {})["requests"] == []
+
+
+def test_a_machine_of_a_reaped_request_is_not_reported(sandbox: SandboxCloud, inside: Inside) -> None:
+    """HostFactory never learned of it, and is told so at every call until historyDays have passed."""
+    up(sandbox, inside)
+    request_id = request(inside)
+    (server,) = servers_of(sandbox, request_id)
+    sandbox.delete([server["id"]])
+    sandbox.wait_gone([server["id"]])
+    records.age(inside, 3660, request_id)
+    reclaim(inside, {})
+    assert reclaim(inside, {})["requests"] == []
+
+
+@pytest.mark.parametrize("form", ["name in capitals", "blank before the id"])
+def test_what_is_almost_the_id_of_a_living_server_is_not_gone(sandbox: SandboxCloud, inside: Inside, form: str) -> None:
+    (machine,) = up(sandbox, inside)
+    server_id = machine["machineId"]
+    wanted = {"name": server_id.upper()} if form == "name in capitals" else {"name": "", "machineId": f" {server_id}"}
+    (entry,) = inside.poll_one(give(inside, wanted))["machines"]
+    assert entry["result"] != "succeed" or not alive(sandbox, server_id)
+
+
+def test_a_name_is_never_created_only_if_no_cell_is_down(sandbox: SandboxCloud, inside: Inside) -> None:
+    """The POST answered 500 after its server was created, and the list failed; then the server's cell is down."""
+    acted = {"service": "nova", "method": "POST", "path": "/servers$", "status": 500, "act_first": True}
+    sandbox.control("POST", "/faults", acted)
+    sandbox.control("POST", "/faults", {"service": "nova", "path": "/servers/detail", "skip": 1, "status": 500})
+    request_id = request(inside)
+    sandbox.control("DELETE", "/faults")
+    (server,) = servers_of(sandbox, request_id)
+    with sandbox.cell_down(server["id"]):
+        assert inside.poll_one(request_id)["status"] == "running"
+        records.age(inside, 1900)
+        assert inside.poll_one(request_id)["status"] == "running"
+
+
+def test_a_login_where_the_working_directory_was_removed(sandbox: SandboxCloud, inside: Inside) -> None:
+    """The case `cwd`, without a token: a process of its own, which has not loaded the SDK yet."""
+    request_id = request(inside)
+    servers_of(sandbox, request_id)
+    inside.forget_login()
+    path = inside.confdir.parent / "input"
+    path.write_text(json.dumps({"requests": [{"requestId": request_id}]}))
+    removed = inside.confdir.parent / "removed"
+    script = f"mkdir '{removed}' && cd '{removed}' && rmdir '{removed}' && exec \"$@\""
+    command = ["sh", "-c", script, "sh", *inside.command("getRequestStatus", path)]
+    done = subprocess.run(command, env=inside.environment(), capture_output=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_younger_machine_without_a_record_has_the_name_of_a_return(sandbox: SandboxCloud, inside: Inside) -> None:
+    """Nova says when it was created; its record is damaged."""
+    old = up(sandbox, inside)[0]
+    with sandbox.cell_down(old["machineId"]):
+        return_id = give(inside, {"name": "node7"})
+        records.age(inside, 60, return_id)
+        request_id = request(inside)
+        (server,) = servers_of(sandbox, request_id)
+        change(sandbox, server["id"], metadata={**server["metadata"], "hf_hostname": "node7"})
+        (machine,) = ended(inside, request_id)["machines"]
+    (records.folder(inside) / request_id / "created.json").write_text("")
+    inside.poll_one(return_id)
+    assert alive(sandbox, machine["machineId"])
+
+
+def test_the_name_on_record_of_one_machine_is_the_new_host_name_of_another(
+    sandbox: SandboxCloud, inside: Inside
+) -> None:
+    """The case c02, after the metadata hf_hostname of B was set to A's name: B still has its planned server name."""
+    first, second = up(sandbox, inside, 2)
+    metadata = (sandbox.show(second["machineId"]) or {})["metadata"]
+    change(sandbox, second["machineId"], metadata={**metadata, "hf_hostname": first["name"]})
+    give(inside, {"name": first["name"], "machineId": second["machineId"]})
+    assert alive(sandbox, second["machineId"])
+    assert alive(sandbox, first["machineId"])

@@ -32,7 +32,7 @@ def reported(record: Any, *, provider: str = "bank", reclaimed_states: tuple[str
     ("held", "known", "seen", "found"),
     [
         pytest.param({A, B}, {A, B}, {A: GONE, B: GONE}, True, id="all gone"),
-        pytest.param({A}, {A, B}, {A: GONE}, True, id="the one that was asked for, and no other is listed"),
+        pytest.param({A}, {A, B}, {A: GONE}, True, id="the one that was looked up, and no other is listed"),
         pytest.param({A}, {A}, {A: GONE}, False, id="one of one"),
         pytest.param({A, B}, set(), {A: GONE, B: GONE}, True, id="two that are not on record"),
         pytest.param({A, B}, {A, B}, {A: GONE, B: server(2, tags=OURS)}, False, id="one is left"),
