@@ -66,7 +66,12 @@ def open_regular(path: str, flags: int, *, follow: bool = True) -> tuple[int, os
     look = os.stat if follow else os.lstat
     if follow or not NO_LINK:
         # some devices act when they are opened, and Windows cannot refuse a link then
-        check_kind(path, look(path))
+        try:
+            status = look(path)
+        except OSError as error:
+            # Windows has other words than Python for the same error
+            raise OSError(error.errno, os.strerror(error.errno or 0), path) from None
+        check_kind(path, status)
     try:
         handle = os.open(path, flags | FLAGS | (0 if follow else NO_LINK))
     except FileNotFoundError:
