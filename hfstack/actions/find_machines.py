@@ -11,7 +11,7 @@ from hfstack.rules.reference import Names, RecordedMachine, Resolution
 from hfstack.store.request_list import load_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from hfstack.cloud.connection import Cloud
     from hfstack.cloud.nova import Nova
@@ -85,12 +85,37 @@ class MachineFinder:
         places = {machine.place} if machine else {one.place for one in self.held}
         return next(filter(None, map(self.cloud.elsewhere, places)), "")
 
+    @cached_property
+    def by_id(self) -> Mapping[str, RecordedMachine]:
+        """The machines on record by their ids."""
+        return {machine.machine_id: machine for machine in self.recorded}
+
+    @cached_property
+    def held_names(self) -> Names:
+        """The machines that HostFactory holds, by name."""
+        return reference.names_of(self.held)
+
+    @cached_property
+    def recorded_names(self) -> Names:
+        """The machines on record by name."""
+        return reference.names_of(self.recorded)
+
+    @cached_property
+    def listed_names(self) -> Names:
+        """The servers of this provider instance by name. Raises `CloudTrouble`."""
+        return reference.shown_names(self.listed)
+
+    @cached_property
+    def project_names(self) -> Names:
+        """All servers of the project by name. Raises `CloudTrouble`."""
+        return reference.shown_names(self.project)
+
     def levels(self) -> Iterator[Names]:
-        """Yield the machines by name, those that count first before the others."""
-        yield reference.names_of(self.held)
-        yield reference.names_of(self.recorded)
-        yield reference.shown_names(self.listed)
-        yield reference.shown_names(self.project)
+        """Yield the machines by name, those that count first before the others; each is made when it is needed."""
+        yield self.held_names
+        yield self.recorded_names
+        yield self.listed_names
+        yield self.project_names
 
     def created(self, machine_id: str) -> float:
         """Return when a server was created, by the cloud's clock; 0 if no list shows it. Raises `CloudTrouble`."""
@@ -98,17 +123,16 @@ class MachineFinder:
         return server_record.epoch(shown[0].get("created")) or 0 if shown else 0
 
     def find(self, wanted: MachineReference, seen: LookedUp) -> Resolution:
-        """Return the machine that a reference means; `seen` is what Nova says of its id.
+        """Return the machine that a normalized reference means; `seen` is what Nova says of its id.
 
         A name that nothing has is that of a machine that never existed, if the lists are whole; else the id stays "".
         Raises `CloudTrouble`, `FactsUnreadable`.
         """
-        wanted = reference.normalized(wanted)
         server = seen.get(wanted.machine_id)
         if server and wanted.name == server_record.host_name(server) and server_record.has_planned_name(server):
             # the usual case needs no record: nobody has renamed the server
             return Resolution(wanted.machine_id, wanted.name)
-        resolution = reference.resolve(wanted, server, self.recorded, self.levels())
+        resolution = reference.resolve(wanted, server, self.by_id, self.levels())
         if not resolution.machine_id and self.is_whole:
             return resolution._replace(machine_id=wanted.name)
         return resolution
@@ -120,7 +144,7 @@ def with_ids(cloud: Cloud, nova: Nova, request: ReturnRequest, age: float) -> Re
     `age` is that of the return, in seconds. Raises `CloudTrouble`, `FactsUnreadable`.
     """
     finder = MachineFinder(cloud, nova)
-    nova_time = nova.now() or cloud.context.now()
+    nova_time = nova.now(cloud.context.now())
 
     def with_id(machine: Returned) -> Returned:
         if machine.machine_id or machine.message:

@@ -46,8 +46,7 @@ class Housekeeping:
         file_system = file_system_time(os.path.join(self.workdir, "requests")) if self.recorded else None
         if file_system is None:
             return
-        cloud = self.nova.now()
-        clocks = Clocks(file_system, self.context.now() if cloud is None else cloud)
+        clocks = Clocks(file_system, self.nova.now(self.context.now()))
         alive = [server for server in seen.values() if server]
         self.reap(alive, clocks)
         self.delete_leftovers(alive)
@@ -58,6 +57,7 @@ class Housekeeping:
     def reap(self, alive: Sequence[Server], clocks: Clocks) -> None:
         """Close the requests that HostFactory never learned of: a later poll is told that they failed."""
         provider = self.context.environment.provider
+        closed: dict[str, str] = {}
         for unpolled in leftovers.unpolled(self.recorded, alive, provider, clocks, self.patience):
             request_id = unpolled.request_id
             if unpolled.contradiction:
@@ -69,10 +69,9 @@ class Housekeeping:
             write = partial(write_reaped, self.workdir, request_id, self.context.now(), unpolled.reason)
             # if HostFactory polls now, one of the two is first, and the other leaves the servers alone
             if attempt(write, self.context.log):
-                self.recorded = [
-                    reaped(recorded, unpolled.reason) if recorded.request_id == request_id else recorded
-                    for recorded in self.recorded
-                ]
+                closed[request_id] = unpolled.reason
+        if closed:
+            self.recorded = [reaped(recorded, closed.get(recorded.request_id, "")) for recorded in self.recorded]
 
     def delete_leftovers(self, alive: Sequence[Server]) -> None:
         """Delete the servers that nobody will use, with their floating IPs."""
@@ -139,8 +138,8 @@ class Housekeeping:
 
 
 def reaped(recorded: RecordedRequest, reason: str) -> RecordedRequest:
-    """Return the record of a request after housekeeping has closed it."""
+    """Return the record of a request after housekeeping has closed it; unchanged without a reason."""
     request = recorded.request
-    return (
-        recorded._replace(request=request._replace(reaped=reason)) if isinstance(request, AcquireRequest) else recorded
-    )
+    if not reason or not isinstance(request, AcquireRequest):
+        return recorded
+    return recorded._replace(request=request._replace(reaped=reason))

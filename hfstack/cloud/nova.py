@@ -164,14 +164,14 @@ class Nova:
         """
         return in_parallel(lambda server_id: self.tag(server_id, tag), ids, stop_at=Unreachable)[1]
 
-    def now(self) -> float | None:
-        """Return the cloud's time, as Nova's last reply says it (seconds since 1970); `None` if it says none."""
+    def now(self, otherwise: float) -> float:
+        """Return the cloud's time, as Nova's last reply says it (seconds since 1970), else the given one."""
         import email.utils
 
         try:
             return email.utils.parsedate_to_datetime(self.service.date).timestamp()
         except (ValueError, OverflowError):
-            return None
+            return otherwise
 
     def delete(self, server_id: str) -> Deletion:
         """Delete a server, and return Nova's reply. A DELETE may be repeated. Raises `CloudTrouble`."""

@@ -121,7 +121,7 @@ class Poll:
         answer = answer_at(status.BEFORE_ANY_DEADLINE, looked_up)
         if answer["status"] == "running":
             if now is None:
-                now = self.file_system_time() if request else self.cloud_time(nova)
+                now = self.file_system_time() if request else nova.now(self.context.now())
             answer = answer_at(now, looked_up)
             if request and is_unclear:
                 absent, doubt = self.absent(nova, request, answer, now)
@@ -232,11 +232,6 @@ class Poll:
             self.log.warning(f"cannot create a file in {folder}, so no deadline is applied")
         return status.BEFORE_ANY_DEADLINE if now is None else now
 
-    def cloud_time(self, nova: Nova) -> float:
-        """Return the time that a server's age is measured by: the cloud's, else this host's."""
-        now = nova.now()
-        return self.context.now() if now is None else now
-
     def missing(
         self, nova: Nova, request: facts.AcquireRequest | None, servers: Sequence[Server]
     ) -> tuple[status.LookedUp, CloudTrouble | None]:
@@ -266,7 +261,7 @@ class Poll:
             return server
         up_since = server_record.epoch(server.get("OS-SRV-USG:launched_at"))
         is_up = server_record.row(server).acquire[0] == states.SUCCEED
-        if not is_up or up_since is None or self.cloud_time(nova) - up_since < ADDRESS_PATIENCE:
+        if not is_up or up_since is None or nova.now(self.context.now()) - up_since < ADDRESS_PATIENCE:
             return server
         try:
             from_neutron = self.cloud.neutron().addresses(server["id"])

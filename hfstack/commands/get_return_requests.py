@@ -78,7 +78,7 @@ def held_machines(finder: MachineFinder, reported: Sequence[MachineReference] | 
         wanted = [Resolution(one.machine_id, one.name, recorded=one) for one in finder.held]
     else:
         ids = {str(server["id"]): server for server in finder.listed}
-        wanted = reference.without_doubtful([finder.find(one, ids) for one in reported])
+        wanted = reference.without_doubtful([finder.find(reference.normalized(one), ids) for one in reported])
     held: dict[str, Resolution] = {}
     elsewhere = ""
     for machine in wanted:

@@ -8,7 +8,7 @@ id belong to different ones, nothing must be done to either.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from hfstack.inputs import MachineReference
@@ -50,11 +50,6 @@ class Resolution(NamedTuple):
     """`None` if hfstack has no record of the machine."""
     involved: frozenset[str] = frozenset()
     """Ids of the machines that the problem leaves in doubt."""
-
-    @property
-    def place(self) -> Place | None:
-        """Where the machine was requested; `None` if that is not on record."""
-        return self.recorded.place if self.recorded else None
 
 
 class Names:
@@ -139,18 +134,19 @@ def normalized(wanted: MachineReference) -> MachineReference:
 def resolve(
     reference: MachineReference,
     server: Server | None,
-    recorded: Sequence[RecordedMachine],
+    recorded: Mapping[str, RecordedMachine],
     levels: Iterable[Names],
 ) -> Resolution:
     """Return the machine that a reference means.
 
-    The reference is normalized. `server` is the one with its id, if Nova shows it. `levels` hold the machines by name
-    in the order in which they count; a level is used only if those before it do not know the name.
+    The reference is normalized. `server` is the one with its id, if Nova shows it. `recorded` holds the machines by
+    their ids, `levels` those by name in the order in which they count; a level is used only if those before it do not
+    know the name.
     """
     machine_id, name = reference
     if not server_record.SERVER_ID.match(machine_id):
         return without_id(reference, recorded, levels)
-    known = next((machine for machine in recorded if machine.machine_id == machine_id), None)
+    known = recorded.get(machine_id)
     told = known.name if known else server_record.host_name(server) if server else name or machine_id
     own = Names((machine_id, own) for own in (known.names if known else names_shown(server or {})))
     ids = [machine_id] if not name or own.exactly(name) or own.loosely(name) else found(name, levels)
@@ -161,7 +157,9 @@ def resolve(
     return Resolution(machine_id, told, recorded=known)
 
 
-def without_id(reference: MachineReference, recorded: Sequence[RecordedMachine], levels: Iterable[Names]) -> Resolution:
+def without_id(
+    reference: MachineReference, recorded: Mapping[str, RecordedMachine], levels: Iterable[Names]
+) -> Resolution:
     """Return the machine that a reference without an id of Nova's means."""
     given, name = reference.machine_id, reference.name or reference.machine_id
     ids = found(name, levels)
@@ -173,7 +171,7 @@ def without_id(reference: MachineReference, recorded: Sequence[RecordedMachine],
         return Resolution(given, name, problem, involved=frozenset(ids))
     if not ids:
         return Resolution(given, name)
-    known = next((machine for machine in recorded if machine.machine_id == ids[0]), None)
+    known = recorded.get(ids[0])
     return Resolution(ids[0], known.name if known else name, recorded=known)
 
 

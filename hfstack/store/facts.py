@@ -34,7 +34,7 @@ from __future__ import annotations
 
 from hfstack._typing import TYPE_CHECKING, NamedTuple
 from hfstack.errors import FactsUnreadable
-from hfstack.store.folders import find_folder, list_facts, read, recorded_at
+from hfstack.store.folders import find_folder, keys, list_facts, read, recorded_at
 
 if TYPE_CHECKING:
     from typing import Any
@@ -144,9 +144,8 @@ class ReturnRequest(NamedTuple):
 
 def load_acquire(workdir: str, request_id: str) -> AcquireRequest | None:
     """Return the record of a request for machines, `None` if there is none. Raises `FactsUnreadable`."""
-    folder = find_folder(workdir, request_id)
-    asked = read(folder, "asked.json") if folder else None
-    if folder is None or asked is None:
+    folder, asked = load_asked(workdir, request_id)
+    if asked is None:
         return None
     created = read(folder, "created.json")
     created = {"machines": []} if created is None else created
@@ -165,7 +164,7 @@ def load_acquire(workdir: str, request_id: str) -> AcquireRequest | None:
             tuple(load_failed(folder, key) for key in keys(recorded, "failed-") if key in failures),
             polled="polled.json" in recorded,
             ended="ended.json" in recorded,
-            replaced=frozenset(check(server_id, str) for server_id in check(created.get("replaced", []), list)),
+            replaced=load_ids(created, "replaced") or frozenset(),
             floating_network=text(asked, "floatingNetwork"),
             place=load_place(asked),
             ready=tuple(machine for key in keys(recorded, "ready-") for machine in load_ready(folder, key)),
@@ -178,6 +177,12 @@ def load_acquire(workdir: str, request_id: str) -> AcquireRequest | None:
         raise malformed(folder, error) from None
 
 
+def load_asked(workdir: str, request_id: str) -> tuple[str, dict[str, Any] | None]:
+    """Return the folder of a request, and its first fact, `None` if there is none. Raises `FactsUnreadable`."""
+    folder = find_folder(workdir, request_id) or ""
+    return folder, read(folder, "asked.json") if folder else None
+
+
 def planned(entry: dict[str, Any]) -> Planned:
     """Return one machine of `created.json`. Raises `TypeError`."""
     return Planned(text(entry, "name"), text(entry, "machineId"), text(entry, "message"), text(entry, "unclear"))
@@ -185,9 +190,8 @@ def planned(entry: dict[str, Any]) -> Planned:
 
 def load_return(workdir: str, request_id: str) -> ReturnRequest | None:
     """Return the record of a return, `None` if there is none. Raises `FactsUnreadable`."""
-    folder = find_folder(workdir, request_id)
-    asked = read(folder, "asked.json") if folder else None
-    if folder is None or asked is None:
+    folder, asked = load_asked(workdir, request_id)
+    if asked is None:
         return None
     try:
         machines = tuple(
@@ -263,11 +267,6 @@ def load_ids(fact: dict[str, Any], key: str) -> frozenset[str] | None:
     """Return a list of ids, `None` if the fact has none. Raises `TypeError`."""
     ids = fact.get(key)
     return None if ids is None else frozenset(check(server_id, str) for server_id in check(ids, list))
-
-
-def keys(recorded: list[str], kind: str) -> list[str]:
-    """Return the keys of the recorded facts of one kind: for `gone-`, the ids of the machines that are gone."""
-    return [name.removeprefix(kind).removesuffix(".json") for name in recorded if name.startswith(kind)]
 
 
 def malformed(folder: str, error: Exception) -> FactsUnreadable:

@@ -78,16 +78,21 @@ def is_unused(workdir: str) -> bool:
     The first record of a work directory writes the marker. Without it, the directory may be a mount point whose file
     system is not mounted. Raises `FactsUnreadable`.
     """
+    names = list_requests(workdir)
+    return MARKER not in names and not any(map(is_own_id, names))
+
+
+def list_requests(workdir: str) -> list[str]:
+    """Return the names of everything in `requests/`; none if it does not exist. Raises `FactsUnreadable`."""
     check_workdir(workdir)
     requests = os.path.join(workdir, "requests")
     try:
         _files.check_folder(requests, workdir)
-        names = os.listdir(requests)
+        return os.listdir(requests)
     except FileNotFoundError:
-        return True
+        return []
     except OSError as error:
         raise FactsUnreadable(f"cannot read {requests}: {error.strerror}") from None
-    return MARKER not in names and not any(map(is_own_id, names))
 
 
 def check_never_recorded(workdir: str, request_id: str) -> None:
@@ -153,6 +158,11 @@ def list_facts(folder: str) -> list[str]:
     except OSError as error:
         raise FactsUnreadable(f"cannot read {error.filename or folder}: {error.strerror}") from None
     return names
+
+
+def keys(recorded: list[str], kind: str) -> list[str]:
+    """Return the keys of the recorded facts of one kind: for `gone-`, the ids of the machines that are gone."""
+    return [name.removeprefix(kind).removesuffix(".json") for name in recorded if name.startswith(kind)]
 
 
 def workdir_of(folder: str) -> str:

@@ -6,11 +6,10 @@ import os
 from contextlib import suppress
 from typing import NamedTuple
 
-from hfstack import _files
 from hfstack.errors import FactsUnreadable
 from hfstack.log import Log
-from hfstack.store.facts import AcquireRequest, ReturnRequest, keys, load_acquire, load_return
-from hfstack.store.folders import check_workdir, is_own_id, list_facts
+from hfstack.store.facts import AcquireRequest, ReturnRequest, load_acquire, load_return
+from hfstack.store.folders import is_own_id, keys, list_facts, list_requests
 
 
 class RecordedRequest(NamedTuple):
@@ -28,15 +27,7 @@ def recorded_request_ids(workdir: str) -> list[str]:
 
     Raises `FactsUnreadable`.
     """
-    folder = os.path.join(workdir, "requests")
-    try:
-        _files.check_folder(folder, workdir)
-        return sorted(filter(is_own_id, os.listdir(folder)))
-    except FileNotFoundError:
-        check_workdir(workdir)
-        return []
-    except OSError as error:
-        raise FactsUnreadable(f"cannot read {folder}: {error.strerror}") from None
+    return sorted(filter(is_own_id, list_requests(workdir)))
 
 
 def load_recorded(workdir: str, request_id: str) -> RecordedRequest:

@@ -20,6 +20,7 @@ from openstack.config import loader
 import hfstack.cloud.sdk
 from hfstack import cli
 from hfstack.context import Budget, Context
+from tests.http.polled import COLD, Polled, polled
 from tests.provider import mark_as_used, provider_variables
 from tests.unit.records import CREATED_AT, Clock
 
@@ -305,3 +306,17 @@ def refused(site: Site, call: Call) -> Callable[[str], str]:
         return str(document["message"])
 
     return refused
+
+
+@pytest.fixture
+def request_(tmp_path: Path) -> Iterator[Polled]:
+    """A request of one machine, and a site that polls it in real processes."""
+    with polled(tmp_path) as one:
+        yield one
+
+
+@pytest.fixture
+def warm(request_: Polled) -> Polled:
+    """A request that was polled once."""
+    assert request_.poll() == COLD
+    return request_

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.http.polled import COLD, LIST, LOGIN, WARM, Polled, polled
+from tests.http.polled import COLD, LIST, LOGIN, WARM, Polled
 
 pytestmark = pytest.mark.premise("The login is right, and the catalogue leads to Nova.")
 
@@ -16,19 +14,6 @@ JSON = {"Content-Type": "application/json"}
 HTML = {"Content-Type": "text/html"}
 
 DISCOVERY = "nova GET /"
-
-
-@pytest.fixture
-def request_(tmp_path: Path) -> Iterator[Polled]:
-    with polled(tmp_path) as one:
-        yield one
-
-
-@pytest.fixture
-def warm(request_: Polled) -> Polled:
-    """A request that was polled once."""
-    assert request_.poll() == COLD
-    return request_
 
 
 def fault(one: Polled, **what: Any) -> None:

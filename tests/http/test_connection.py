@@ -46,19 +46,6 @@ def something_is_cached(nothing_is_cached: None, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(hfstack.cloud.sdk.Access, "cacheable", CACHEABLE)
 
 
-@pytest.fixture
-def request_(tmp_path: Path) -> Iterator[Polled]:
-    with polled(tmp_path) as one:
-        yield one
-
-
-@pytest.fixture
-def warm(request_: Polled) -> Polled:
-    """A request that was polled once."""
-    assert request_.poll() == COLD
-    return request_
-
-
 def test_the_first_call_logs_in_and_the_others_do_not(warm: Polled) -> None:
     path = warm.cached()
     assert path

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -32,6 +33,12 @@ def up(sandbox: SandboxCloud, site: Inside, count: int = 1) -> list[dict[str, An
     machines: list[dict[str, Any]] = ended(site, request_id)["machines"]
     assert [one["result"] for one in machines] == ["succeed"] * count
     return machines
+
+
+def record_of(site: Inside, machine: dict[str, Any]) -> Path:
+    """Return the folder of the request that created a machine."""
+    (folder,) = [one for one in records.folder(site).glob("req-*") if machine["name"][3:11] in one.name]
+    return folder
 
 
 def alive(sandbox: SandboxCloud, server_id: str) -> bool:
@@ -90,8 +97,7 @@ def test_all_machines_vanish_and_hostfactory_asks_for_one(sandbox: SandboxCloud,
 def test_a_machine_without_a_record_in_another_project(sandbox: SandboxCloud, inside: Inside) -> None:
     """Its two companions show that the place is another."""
     first, second = up(sandbox, inside)[0], up(sandbox, inside)[0]
-    (folder,) = [one for one in records.folder(inside).glob("req-*") if second["name"][3:11] in one.name]
-    shutil.rmtree(folder)
+    shutil.rmtree(record_of(inside, second))
     with elsewhere(another_cloud, sandbox, inside):
         answer = reclaim(inside, {"machines": [named(first), named(second)]})
     assert answer["requests"] == []
@@ -99,8 +105,7 @@ def test_a_machine_without_a_record_in_another_project(sandbox: SandboxCloud, in
 
 def test_a_return_of_a_machine_without_a_record_in_another_project(sandbox: SandboxCloud, inside: Inside) -> None:
     first, second = up(sandbox, inside)[0], up(sandbox, inside)[0]
-    (folder,) = [one for one in records.folder(inside).glob("req-*") if second["name"][3:11] in one.name]
-    shutil.rmtree(folder)
+    shutil.rmtree(record_of(inside, second))
     with elsewhere(another_cloud, sandbox, inside):
         done = inside.run({"machines": [named(first), named(second)]}, "requestReturnMachines")
         return_id = parse(done.stdout).get("requestId")
@@ -223,7 +228,7 @@ def test_a_name_whose_record_cannot_be_read_is_not_gone(
 ) -> None:
     up(sandbox, inside)
     (machine,) = up(sandbox, inside)
-    (folder,) = [one for one in records.folder(inside).glob("req-*") if machine["name"][3:11] in one.name]
+    folder = record_of(inside, machine)
     change(sandbox, machine["machineId"], name="renamed")
     (folder / damage).write_text("")
     answer = parse(inside.run({"machines": [{"name": machine["name"]}]}, command).stdout)

@@ -30,6 +30,7 @@ REQUESTS = [
     stored(None),
 ]
 RECORDED = reference.recorded_machines(REQUESTS)
+BY_ID = {machine.machine_id: machine for machine in RECORDED}
 LISTED = [
     server(7, name="w7", metadata={"hf_hostname": "w7.bank.test"}),
     server(8, name="twin.a"),
@@ -43,7 +44,7 @@ def levels() -> Iterator[Names]:
 
 
 def found(machine_id: str = "", name: str = "", shown: Any = None) -> Resolution:
-    return reference.resolve(MachineReference(machine_id, name), shown, RECORDED, levels())
+    return reference.resolve(reference.normalized(MachineReference(machine_id, name)), shown, BY_ID, levels())
 
 
 def test_what_is_on_record() -> None:
@@ -159,5 +160,5 @@ def test_a_level_is_not_used_if_one_before_it_knows_the_name() -> None:
         yield reference.names_of(RECORDED)
         pytest.fail("the records know it")
 
-    assert reference.resolve(MachineReference("", "hf-1"), None, RECORDED, until_known()).machine_id == A
-    assert reference.resolve(MachineReference(A, "hf-1"), None, RECORDED, until_known()).machine_id == A
+    assert reference.resolve(MachineReference("", "hf-1"), None, BY_ID, until_known()).machine_id == A
+    assert reference.resolve(MachineReference(A, "hf-1"), None, BY_ID, until_known()).machine_id == A
